@@ -1,0 +1,222 @@
+//! Strict JSON: what RFC 8259 allows and RFC 7493 (I-JSON) does not is refused too,
+//! because two readers could understand it differently.
+//!
+//! Duplicate member names at any depth, lone surrogates, U+0000 and nesting over
+//! [`MAX_DEPTH`] are faults, each with the JSON pointer (RFC 6901) of its place.
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// Arrays and objects may be nested this deep, the outermost counted.
+pub const MAX_DEPTH: usize = 64;
+
+/// What is wrong with an object, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// JSON pointer (RFC 6901) into the object; empty for the object itself.
+    pub pointer: String,
+    /// A sentence fragment that a person understands, such as "the member name "id" occurs twice".
+    pub reason: String,
+}
+
+impl Fault {
+    /// A fault at `pointer`.
+    pub fn new(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = if self.pointer.is_empty() { "the object" } else { &self.pointer };
+        write!(f, "{place}: {}", self.reason)
+    }
+}
+
+/// Reads one JSON text strictly. Takes time and memory linear in `text`, and a stack
+/// bounded by [`MAX_DEPTH`].
+pub fn parse(text: &str) -> Result<Value, Fault> {
+    let mut place = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Strict { place: &mut place }.deserialize(&mut deserializer);
+    match value.and_then(|value| deserializer.end().map(|()| value)) {
+        Ok(value) => Ok(value),
+        Err(error) => Err(Fault::new(pointer(&place), sentence(&error))),
+    }
+}
+
+/// serde's own "at line 1 column 7" is dropped: the pointer says where.
+fn sentence(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+/// One step on the way into a value.
+enum Step {
+    Index(usize),
+    Name(String),
+}
+
+/// The JSON pointer of a place (RFC 6901 §3). Long names are cut: a pointer is for people.
+fn pointer(place: &[Step]) -> String {
+    let step = |step: &Step| match step {
+        Step::Index(index) => format!("/{index}"),
+        Step::Name(name) => {
+            let cut: String = name.chars().take(64).collect();
+            format!("/{}", cut.replace('~', "~0").replace('/', "~1"))
+        }
+    };
+    place.iter().map(step).collect()
+}
+
+/// Builds a value and keeps the pointer of where it is; on an error the pointer stays.
+struct Strict<'p> {
+    place: &'p mut Vec<Step>,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Strict<'_> {
+    fn enter<E: serde::de::Error>(&self) -> Result<(), E> {
+        if self.place.len() < MAX_DEPTH {
+            return Ok(());
+        }
+        Err(E::custom(format!("nested more than {MAX_DEPTH} deep")))
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
+        refuse_nul(value)?;
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        self.enter()?;
+        let mut list = Vec::new();
+        loop {
+            self.place.push(Step::Index(list.len()));
+            match items.next_element_seed(Strict { place: self.place })? {
+                Some(item) => list.push(item),
+                None => break,
+            }
+            self.place.pop();
+        }
+        self.place.pop();
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        self.enter()?;
+        let mut map = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            self.place.push(Step::Name(name.clone()));
+            refuse_nul(&name)?;
+            if map.contains_key(&name) {
+                return Err(A::Error::custom(format!("the member name {name:?} occurs twice")));
+            }
+            let value = members.next_value_seed(Strict { place: self.place })?;
+            map.insert(name, value);
+            self.place.pop();
+        }
+        Ok(Value::Object(map))
+    }
+}
+
+fn refuse_nul<E: serde::de::Error>(text: &str) -> Result<(), E> {
+    if text.contains('\0') {
+        return Err(E::custom("the character U+0000 is not allowed"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fault(text: &str) -> (String, String) {
+        let fault = parse(text).unwrap_err();
+        (fault.pointer, fault.reason)
+    }
+
+    #[test]
+    fn valid_json_is_read_as_serde_reads_it() {
+        let text = r#" {"a":[1,-2,3.5,"x\u00e9\ud83d\ude00",null,true,{}],"b":{"c":[]}} "#;
+        assert_eq!(parse(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(parse("[[],[]]").unwrap(), json!([[], []]));
+    }
+
+    #[test]
+    fn a_duplicate_member_name_is_a_fault_at_any_depth_however_it_is_spelt() {
+        let (pointer, reason) = fault(r#"{"a":[{"id":1,"\u0069d":2}]}"#);
+        assert_eq!(pointer, "/a/0/id");
+        assert_eq!(reason, "the member name \"id\" occurs twice");
+    }
+
+    #[test]
+    fn lone_surrogates_and_nul_are_faults_with_their_place() {
+        assert_eq!(fault(r#"{"name":"\ud800"}"#).0, "/name");
+        assert_eq!(fault(r#"{"x":[1,"a\u0000b"]}"#), ("/x/1".into(), "the character U+0000 is not allowed".into()));
+        assert_eq!(fault(r#"{"a\u0000":1}"#).1, "the character U+0000 is not allowed");
+    }
+
+    #[test]
+    fn depth_64_is_read_and_65_is_not() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(parse(&nested(64)).is_ok());
+        assert_eq!(fault(&nested(65)).1, "nested more than 64 deep");
+        let objects = |depth: usize| r#"{"a":"#.repeat(depth) + "1" + &"}".repeat(depth);
+        assert!(parse(&objects(64)).is_ok());
+        assert_eq!(fault(&objects(65)).1, "nested more than 64 deep");
+        assert_eq!(fault(&nested(100_000)).1, "nested more than 64 deep");
+    }
+
+    #[test]
+    fn what_is_not_rfc_8259_is_a_fault() {
+        for text in ["", "NaN", "[1,]", "{'a':1}", "[01]", "[1e999]", "[1] 2", "// x\n1", "[+1]", "\u{feff}[]", "\"\t\""] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_escapes_tilde_and_slash() {
+        assert_eq!(fault(r#"{"a/b":{"c~d":"\u0000"}}"#).0, "/a~1b/c~0d");
+    }
+}

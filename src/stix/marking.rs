@@ -1,0 +1,89 @@
+//! Predefined markings: TLP 1.0 (STIX 2.1 §7.2.1.4) and TLP 2.0 (the published
+//! extension `extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d`).
+//!
+//! They are known here without being sent, and nobody can redefine them.
+
+use super::timestamp::Timestamp;
+use serde_json::Value;
+
+/// The extension that carries TLP 2.0 on a marking definition.
+const TLP_2_0: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
+
+/// A predefined Traffic Light Protocol marking.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Tlp {
+    /// Its marking definition's id.
+    pub id: &'static str,
+    /// Its name, such as `TLP:AMBER+STRICT`.
+    pub name: &'static str,
+    /// Its value in the definition, such as `amber+strict`.
+    pub value: &'static str,
+    /// When its marking definition was created: the same for every copy.
+    created: &'static str,
+}
+
+const TLP_1_CREATED: &str = "2017-01-20T00:00:00";
+const TLP_2_CREATED: &str = "2022-10-01T00:00:00";
+
+/// The nine predefined markings. TLP 1.0 and 2.0 are different definitions, also where the colour is the same.
+pub const TLP: [Tlp; 9] = [
+    tlp_1("marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9", "TLP:WHITE", "white"),
+    tlp_1("marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da", "TLP:GREEN", "green"),
+    tlp_1("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82", "TLP:AMBER", "amber"),
+    tlp_1("marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed", "TLP:RED", "red"),
+    tlp_2("marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487", "TLP:CLEAR", "clear"),
+    tlp_2("marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb", "TLP:GREEN", "green"),
+    tlp_2("marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421", "TLP:AMBER", "amber"),
+    tlp_2("marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003", "TLP:AMBER+STRICT", "amber+strict"),
+    tlp_2("marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1", "TLP:RED", "red"),
+];
+
+const fn tlp_1(id: &'static str, name: &'static str, value: &'static str) -> Tlp {
+    Tlp { id, name, value, created: TLP_1_CREATED }
+}
+
+const fn tlp_2(id: &'static str, name: &'static str, value: &'static str) -> Tlp {
+    Tlp { id, name, value, created: TLP_2_CREATED }
+}
+
+/// The predefined marking with this id.
+pub fn predefined(id: &str) -> Option<&'static Tlp> {
+    TLP.iter().find(|tlp| tlp.id == id)
+}
+
+impl Tlp {
+    /// Whether `object` is a true copy: the same creation instant and the same colour,
+    /// whatever else (name, spelling of the time) a tool wrote differently.
+    pub fn is_copy(&self, object: &Value) -> bool {
+        let created = object["created"].as_str().and_then(Timestamp::parse);
+        let value = match self.created {
+            TLP_1_CREATED => &object["definition"]["tlp"],
+            _ => &object["extensions"][TLP_2_0]["tlp_2_0"],
+        };
+        created.is_some_and(|created| created.instant() == self.created) && value == self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_copy_with_another_spelling_is_a_copy_and_one_with_another_colour_is_not() {
+        let amber = predefined("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82").unwrap();
+        let copy = |created: &str, colour: &str| json!({"created": created, "definition": {"tlp": colour}});
+        assert!(amber.is_copy(&copy("2017-01-20T00:00:00Z", "amber")));
+        assert!(amber.is_copy(&copy("2017-01-20T00:00:00.000000Z", "amber")));
+        assert!(!amber.is_copy(&copy("2017-01-20T00:00:00.000Z", "white")));
+        assert!(!amber.is_copy(&copy("2018-01-20T00:00:00.000Z", "amber")));
+        assert!(!amber.is_copy(&json!({})));
+    }
+
+    #[test]
+    fn a_tlp_2_copy_carries_its_colour_in_the_extension() {
+        let strict = predefined("marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003").unwrap();
+        let copy = json!({"created": "2022-10-01T00:00:00.000Z", "extensions": {TLP_2_0: {"tlp_2_0": "amber+strict"}}});
+        assert!(strict.is_copy(&copy));
+    }
+}
