@@ -1,0 +1,64 @@
+//! The status resource (TAXII 2.1 §4.3): what became of the objects of one POST.
+
+use super::timestamp::Timestamp;
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A finished request to add objects. Entente answers when all is decided and on disk,
+/// so a status is `complete` from the first: it never changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// A version 4 UUID: the same in the answer to the POST and at the status endpoint.
+    pub id: Uuid,
+    status: &'static str,
+    /// When the request came in.
+    pub request_timestamp: Timestamp,
+    total_count: usize,
+    success_count: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    successes: Vec<Details>,
+    failure_count: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<Details>,
+    pending_count: usize,
+}
+
+/// What became of one object (TAXII 2.1 §4.3.1, status details).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Details {
+    /// The object's id; for an object without a readable one, its place in the request, such as `objects/7`.
+    pub id: String,
+    /// `modified`, else `created`, as they stand in the object; for what has neither, the
+    /// `date_added` of the stored object; for a failure without any, the time of the request.
+    pub version: String,
+    /// What a person should know about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl Status {
+    /// A complete status.
+    pub fn complete(id: Uuid, request_timestamp: Timestamp, successes: Vec<Details>, failures: Vec<Details>) -> Self {
+        Self {
+            id,
+            status: "complete",
+            request_timestamp,
+            total_count: successes.len() + failures.len(),
+            success_count: successes.len(),
+            successes,
+            failure_count: failures.len(),
+            failures,
+            pending_count: 0,
+        }
+    }
+
+    /// The objects that were added, or were there already.
+    pub fn successes(&self) -> &[Details] {
+        &self.successes
+    }
+
+    /// The objects that were refused, each with the reason.
+    pub fn failures(&self) -> &[Details] {
+        &self.failures
+    }
+}
