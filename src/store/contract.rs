@@ -1,0 +1,623 @@
+//! The tests that every engine owes. Each is written once and run on each engine; the
+//! property at the end holds the one with indexes against the one with definitions.
+
+use super::memory::Memory;
+use super::registry::{Change, Collection, Registry, Root};
+use super::sqlite::Sqlite;
+use super::{Candidate, ChangeError, Deleted, Deletion, Offer, Push, Row, Scan, Store};
+use crate::access::credential::{Credential, Fingerprint};
+use crate::access::level::Level;
+use crate::access::organisation::OrganisationKey;
+use crate::access::permission::{CollectionKey, Grant, World};
+use crate::audit::Actor;
+use crate::clock::Clock;
+use crate::stix::head::{Head, Spec};
+use crate::stix::{json, marking};
+use crate::taxii::filter::{Endpoint, Query};
+use crate::taxii::status::Status;
+use crate::taxii::timestamp::Timestamp;
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+use uuid::Uuid;
+
+/// A store under test, its clock, and what keeps its files.
+struct Bench {
+    store: Box<dyn Store>,
+    micros: Arc<AtomicU64>,
+    directory: tempfile::TempDir,
+    collection: CollectionKey,
+}
+
+const ANNA: OrganisationKey = OrganisationKey(2);
+const BERT: OrganisationKey = OrganisationKey(3);
+const CARL: OrganisationKey = OrganisationKey(4);
+const COLLECTION: &str = "378e5de7-84a4-45e4-8a34-c02a43d0b657";
+const SOME_DAY: u64 = 1_760_000_000_000_123;
+
+fn clock(micros: &Arc<AtomicU64>) -> Clock {
+    let micros = Arc::clone(micros);
+    Clock::from_fn(move || UNIX_EPOCH + Duration::from_micros(micros.load(Ordering::Relaxed)))
+}
+
+fn memory() -> Bench {
+    bench(|_, clock| Box::new(Memory::new(clock)))
+}
+
+fn sqlite() -> Bench {
+    bench(|directory, clock| Box::new(Sqlite::create(directory, clock).unwrap()))
+}
+
+fn bench(make: impl FnOnce(&std::path::Path, Clock) -> Box<dyn Store>) -> Bench {
+    let directory = tempfile::tempdir().unwrap();
+    let micros = Arc::new(AtomicU64::new(SOME_DAY));
+    let store = make(directory.path(), clock(&micros));
+    // Keys are given from 1 up in each engine; one change each keeps them alike in both.
+    let mut bench = Bench { store, micros, directory, collection: CollectionKey(0) };
+    bench.change(Change::AddRoot(Root { name: "api1".into(), title: "First".into() })).unwrap();
+    for name in ["anna", "bert", "carl"] {
+        bench.change(Change::AddOrganisation { name: name.into(), title: name.into() }).unwrap();
+    }
+    bench.change(Change::AddCollection(collection(COLLECTION, "Everything"))).unwrap();
+    bench.collection = bench.registry().collections[0].key;
+    bench
+}
+
+fn collection(id: &str, title: &str) -> Collection {
+    Collection {
+        key: CollectionKey(0),
+        id: id.into(),
+        root: "api1".into(),
+        title: title.into(),
+        description: None,
+        alias: None,
+        unmarked: Level::Green,
+        specs: vec![Spec::V20, Spec::V21],
+        created: Timestamp::EPOCH,
+    }
+}
+
+fn actor() -> Actor {
+    Actor { organisation: Some("anna".into()), credential: None, address: "127.0.0.1:1".into() }
+}
+
+impl Bench {
+    fn change(&self, change: Change) -> Result<(), ChangeError> {
+        self.store.change(&change, &actor())
+    }
+
+    fn registry(&self) -> Registry {
+        self.store.registry().unwrap()
+    }
+
+    fn organisation(&self, who: OrganisationKey) -> OrganisationKey {
+        let name = ["anna", "bert", "carl"][usize::try_from(who.0 - 2).unwrap()];
+        self.registry().organisation(name).unwrap().key
+    }
+
+    fn world(&self, who: OrganisationKey, level: Level) -> World {
+        World { organisation: self.organisation(who), level: Some(level) }
+    }
+
+    fn push(&self, who: OrganisationKey, level: Level, objects: &[&str]) -> Status {
+        self.push_as(self.world(who, level), false, objects)
+    }
+
+    fn push_as(&self, world: World, manage: bool, objects: &[&str]) -> Status {
+        let offers = objects.iter().map(|text| Offer::Sound(candidate(text))).collect();
+        let push = Push {
+            status: Uuid::new_v4(),
+            root: "api1".into(),
+            collection: self.collection,
+            collection_id: COLLECTION.into(),
+            world,
+            manage,
+            actor: actor(),
+            requested: Timestamp::EPOCH,
+            keep_status: 86_400,
+            offers,
+        };
+        self.store.add(push).unwrap()
+    }
+
+    fn delete(&self, world: World, manage: bool, id: &str, query: &str) -> Deleted {
+        let filter = Query::parse(query, Endpoint::Deletion).unwrap().filter.unwrap_or_default();
+        let deletion = Deletion {
+            collection: self.collection,
+            collection_id: COLLECTION.into(),
+            world,
+            manage,
+            actor: actor(),
+            at: Timestamp::EPOCH,
+            id: id.into(),
+            filter,
+        };
+        self.store.delete(deletion).unwrap()
+    }
+
+    fn scan<T>(&self, world: World, query: &str, see: impl Fn(&Row<'_>) -> T) -> Vec<T> {
+        let query = Query::parse(query, Endpoint::Collection).unwrap();
+        let filter = query.filter.unwrap_or_default();
+        let scan = Scan { collection: self.collection, world, filter: &filter, after: query.added_after, with_text: true };
+        let mut seen = Vec::new();
+        let mut take = |row: &Row<'_>| {
+            seen.push(see(row));
+            if query.limit == Some(seen.len()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        self.store.scan(&scan, &mut take).unwrap();
+        seen
+    }
+
+    /// What a caller finds: the texts, in order.
+    fn texts(&self, who: OrganisationKey, level: Level, query: &str) -> Vec<String> {
+        self.scan(self.world(who, level), query, |row| String::from_utf8(row.text.to_vec()).unwrap())
+    }
+
+    fn count(&self, who: OrganisationKey, level: Level, query: &str) -> usize {
+        self.texts(who, level, query).len()
+    }
+
+    fn stamps(&self, query: &str) -> Vec<i64> {
+        self.scan(self.world(ANNA, Level::Red), query, |row| row.date_added.micros())
+    }
+
+    fn set_clock(&self, micros: u64) {
+        self.micros.store(micros, Ordering::Relaxed);
+    }
+}
+
+fn candidate(text: &str) -> Candidate {
+    let head = Head::of(&json::parse(text).unwrap()).unwrap();
+    let level = Level::of(&head.markings, Level::Green);
+    Candidate { head, level, text: Bytes::copy_from_slice(text.as_bytes()) }
+}
+
+const INDICATOR: &str = "indicator--252c7c11-daf2-42bd-843b-be65edca9f61";
+const ADDRESS: &str = "ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd";
+
+fn tlp(level: Level) -> &'static str {
+    let index = [4, 5, 6, 7, 8][usize::from(level.rank())];
+    marking::TLP[index].id
+}
+
+/// Version `n` of an object, of a level.
+fn version(id: &str, n: u32, level: Level) -> String {
+    let object_type = id.split("--").next().unwrap();
+    format!(
+        r#"{{"type":"{object_type}","id":"{id}","spec_version":"2.1","created":"2020-01-01T00:00:00Z","modified":"2020-01-01T00:00:{n:02}.000Z","object_marking_refs":["{}"]}}"#,
+        tlp(level)
+    )
+}
+
+fn observable(value: &str, level: Level) -> String {
+    format!(r#"{{"type":"ipv4-addr","id":"{ADDRESS}","value":"{value}","object_marking_refs":["{}"]}}"#, tlp(level))
+}
+
+fn failures(status: &Status) -> Vec<String> {
+    status.failures().iter().map(|details| details.message.clone().unwrap()).collect()
+}
+
+/// Runs each rule on each engine.
+macro_rules! rules {
+    ($($(#[$attribute:meta])* fn $rule:ident($bench:ident) $body:block)*) => {
+        $(fn $rule($bench: &Bench) $body)*
+        mod in_memory { $(#[test] fn $rule() { super::$rule(&super::memory()); })* }
+        mod in_sqlite { $(#[test] fn $rule() { super::$rule(&super::sqlite()); })* }
+    };
+}
+
+rules! {
+    fn texts_come_back_to_the_octet(bench) {
+        let odd = format!("{{ \"type\":\"x-odd\",\t\"id\":\"x-odd--{}\" , \"n\": 1.0, \"e\":1E2,\"s\":\"\\u00e9\\/😀\"}}", &INDICATOR[11..]);
+        bench.push(ANNA, Level::Red, &[&odd]);
+        assert_eq!(bench.texts(ANNA, Level::Red, ""), [odd]);
+    }
+
+    fn one_object_is_stamped_on_the_next_whole_millisecond(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+        assert_eq!(bench.stamps(""), [1_760_000_000_001_000]);
+    }
+
+    fn the_order_rises_though_the_clock_steps_back(bench) {
+        for n in 1..=3 {
+            bench.push(ANNA, Level::Red, &[&version(INDICATOR, n, Level::Green)]);
+            bench.set_clock(SOME_DAY - 3_600_000_000 * u64::from(n));
+        }
+        let stamps = bench.stamps("match[version]=all");
+        assert!(stamps.windows(2).all(|pair| pair[0] < pair[1]), "{stamps:?}");
+    }
+
+    fn the_same_content_again_succeeds_and_adds_nothing(bench) {
+        let text = version(INDICATOR, 1, Level::Green);
+        bench.push(ANNA, Level::Red, &[&text]);
+        let respelt = text.replace(',', " , ");
+        let status = bench.push(ANNA, Level::Red, &[&text, &respelt]);
+        assert_eq!((status.successes().len(), status.failures().len()), (2, 0));
+        assert_eq!(bench.texts(ANNA, Level::Red, "match[version]=all"), [text]);
+    }
+
+    fn twice_in_one_push_is_one_entry_and_two_successes(bench) {
+        let address = observable("198.51.100.3", Level::Green);
+        let text = version(INDICATOR, 1, Level::Green);
+        let status = bench.push(ANNA, Level::Red, &[&text, &address, &text, &address]);
+        assert_eq!((status.successes().len(), status.failures().len()), (4, 0));
+        assert_eq!(status.successes()[1].version, status.successes()[3].version);
+        assert_eq!(bench.count(ANNA, Level::Red, "match[version]=all"), 2);
+    }
+
+    fn other_content_of_a_version_fails_and_the_stored_copy_stays(bench) {
+        let text = version(INDICATOR, 1, Level::Green);
+        let other = text.replace("2020-01-01T00:00:00Z", "2019-01-01T00:00:00Z");
+        bench.push(ANNA, Level::Red, &[&text]);
+        assert_eq!(failures(&bench.push(ANNA, Level::Red, &[&other])), [super::admission::OTHER_CONTENT]);
+        assert_eq!(bench.texts(ANNA, Level::Red, ""), [text.clone()]);
+        let both = [text.replace(INDICATOR, OTHER_INDICATOR), other.replace(INDICATOR, OTHER_INDICATOR)];
+        let status = bench.push(ANNA, Level::Red, &[&both[0], &both[1]]);
+        assert_eq!(failures(&status), [super::admission::OTHER_CONTENT], "also within one push");
+    }
+
+    fn only_the_owner_or_a_manager_adds_versions(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+        let second = version(INDICATOR, 2, Level::Green);
+        assert_eq!(failures(&bench.push(BERT, Level::Red, &[&second])), [super::admission::NOT_YOURS]);
+        assert!(failures(&bench.push_as(bench.world(BERT, Level::Red), true, &[&second])).is_empty());
+        assert!(failures(&bench.push(ANNA, Level::Red, &[&version(INDICATOR, 3, Level::Green)])).is_empty());
+        assert_eq!(bench.count(CARL, Level::Green, "match[version]=all"), 3);
+    }
+
+    fn every_refusal_to_add_to_anothers_id_says_the_same(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Red)]);
+        let attempts = [
+            version(INDICATOR, 1, Level::Red),
+            version(INDICATOR, 1, Level::Green),
+            version(INDICATOR, 2, Level::Green),
+        ];
+        for attempt in attempts {
+            assert_eq!(failures(&bench.push(BERT, Level::Green, &[&attempt])), [super::admission::NOT_YOURS]);
+        }
+    }
+
+    fn a_visible_copy_of_anothers_object_is_a_success(bench) {
+        let text = version(INDICATOR, 1, Level::Green);
+        bench.push(ANNA, Level::Red, &[&text]);
+        assert!(failures(&bench.push(BERT, Level::Green, &[&text])).is_empty());
+    }
+
+    fn an_id_keeps_its_owner_when_its_last_version_is_deleted(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+        assert_eq!(bench.delete(bench.world(ANNA, Level::Red), false, INDICATOR, "match[version]=all"), Deleted::Versions(1));
+        assert_eq!(failures(&bench.push(BERT, Level::Red, &[&version(INDICATOR, 2, Level::Green)])), [super::admission::NOT_YOURS]);
+        assert!(failures(&bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)])).is_empty());
+    }
+
+    fn a_hidden_observable_stands_in_nobodys_way(bench) {
+        bench.push(ANNA, Level::Red, &[&observable("198.51.100.3", Level::Red)]);
+        let mine = observable("198.51.100.3", Level::Green);
+        let status = bench.push(BERT, Level::Green, &[&mine]);
+        assert_eq!(status.successes()[0].message, None, "added, as if nothing were there");
+        assert_eq!(bench.texts(BERT, Level::Green, ""), [mine.clone()]);
+        assert_eq!(bench.texts(CARL, Level::Green, ""), [mine]);
+    }
+
+    fn for_a_reader_of_both_the_first_observable_added_is_last(bench) {
+        let (hidden, open) = (observable("198.51.100.3", Level::Red), observable("198.51.100.3", Level::Green));
+        bench.push(ANNA, Level::Red, &[&hidden]);
+        bench.push(BERT, Level::Green, &[&open]);
+        assert_eq!(bench.texts(CARL, Level::Red, ""), [hidden.clone()]);
+        assert_eq!(bench.texts(CARL, Level::Red, "match[version]=first"), [open.clone()]);
+        assert_eq!(bench.texts(ANNA, Level::Clear, ""), [hidden.clone()], "an owner sees its own");
+        assert_eq!(bench.texts(ANNA, Level::Green, ""), [hidden.clone()]);
+        assert_eq!(bench.count(CARL, Level::Red, "match[version]=all"), 2);
+        assert_eq!(bench.delete(bench.world(ANNA, Level::Red), false, ADDRESS, ""), Deleted::Versions(1));
+        assert_eq!(bench.texts(CARL, Level::Red, ""), [open]);
+    }
+
+    fn other_content_of_a_visible_observable_fails(bench) {
+        bench.push(ANNA, Level::Red, &[&observable("198.51.100.3", Level::Green)]);
+        let status = bench.push(BERT, Level::Green, &[&observable("198.51.100.4", Level::Green)]);
+        assert_eq!(failures(&status), [super::admission::OTHER_OBSERVABLE]);
+    }
+
+    fn the_version_of_an_observable_is_its_date_added(bench) {
+        let status = bench.push(ANNA, Level::Red, &[&observable("198.51.100.3", Level::Green)]);
+        let version = &status.successes()[0].version;
+        assert_eq!(bench.scan(bench.world(ANNA, Level::Red), "", |row| row.version.to_owned()), [version.clone()]);
+        assert_eq!(bench.count(ANNA, Level::Red, &format!("match[version]={version}")), 1);
+        assert_eq!(bench.count(ANNA, Level::Red, "match[version]=2020-01-01T00:00:00Z"), 0);
+    }
+
+    fn predefined_markings_are_everybodys(bench) {
+        let red = format!(r#"{{"type":"marking-definition","id":"{}","spec_version":"2.1","created":"2017-01-20T00:00:00.000Z","definition_type":"tlp","definition":{{"tlp":"red"}}}}"#, marking::TLP[3].id);
+        bench.push(ANNA, Level::Red, &[&red]);
+        let respelt = red.replace("00.000Z", "00Z");
+        let status = bench.push(BERT, Level::Clear, &[&respelt, &respelt]);
+        assert_eq!((status.successes().len(), status.failures().len()), (2, 0));
+        assert_eq!(bench.texts(CARL, Level::Clear, ""), [red], "the first copy, open to all");
+    }
+
+    fn last_is_taken_over_the_callers_world(bench) {
+        bench.push(ANNA, Level::Red, &[
+            &version(INDICATOR, 2, Level::Red), &version(INDICATOR, 1, Level::Green), &version(INDICATOR, 3, Level::Amber)]);
+        let at = |level, query: &str| bench.texts(CARL, level, query);
+        assert_eq!(at(Level::Green, ""), [version(INDICATOR, 1, Level::Green)]);
+        assert_eq!(at(Level::Amber, ""), [version(INDICATOR, 3, Level::Amber)]);
+        assert_eq!(at(Level::Clear, ""), [""; 0]);
+        assert_eq!(at(Level::Red, "match[version]=first"), [version(INDICATOR, 1, Level::Green)]);
+        assert_eq!(bench.texts(ANNA, Level::Clear, ""), [version(INDICATOR, 3, Level::Amber)]);
+        assert_eq!(bench.texts(ANNA, Level::Clear, "match[version]=all").len(), 3);
+    }
+
+    fn an_old_version_that_comes_late_does_not_downgrade_a_poller(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
+        let seen = Timestamp::from_micros(bench.stamps("")[0]);
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+        assert_eq!(bench.count(CARL, Level::Green, &format!("added_after={seen}")), 0);
+        assert_eq!(bench.count(CARL, Level::Green, &format!("added_after={seen}&match[version]=all")), 1);
+    }
+
+    fn without_a_choice_the_latest_specification_version_is_given(bench) {
+        let new = version(INDICATOR, 1, Level::Green);
+        let old = new.replace(r#""spec_version":"2.1","#, "").replace("00:00:01.000Z", "00:00:09.000Z");
+        bench.push(ANNA, Level::Red, &[&old, &new]);
+        let find = |query: &str| bench.texts(CARL, Level::Green, query);
+        assert_eq!(find(""), [new.clone()]);
+        assert_eq!(find("match[version]=all"), [new.clone()]);
+        assert_eq!(find("match[spec_version]=2.0"), [old.clone()]);
+        assert_eq!(find("match[spec_version]=2.0,2.1"), [old, new]);
+        assert_eq!(find("match[spec_version]=9.9"), [""; 0]);
+    }
+
+    fn filters_narrow_and_values_widen(bench) {
+        let (malware, other) = ("malware--31b940d4-6f7f-459a-80ea-9c1f17b5891b", OTHER_INDICATOR);
+        bench.push(ANNA, Level::Red, &[
+            &version(INDICATOR, 1, Level::Green), &version(malware, 1, Level::Green), &version(other, 1, Level::Green)]);
+        let count = |query: &str| bench.count(CARL, Level::Green, query);
+        assert_eq!(count("match[type]=indicator"), 2);
+        assert_eq!(count("match[type]=indicator,malware"), 3);
+        assert_eq!(count("match[type]=malware,malware"), 1);
+        assert_eq!(count(&format!("match[id]={INDICATOR},unknown,{malware}")), 2);
+        assert_eq!(count(&format!("match[id]={INDICATOR},{malware}&match[type]=malware")), 1);
+        assert_eq!(count("match[version]=2020-01-01T00:00:01Z"), 3);
+        assert_eq!(count("match[version]=first,2020-01-01T00:00:01.000Z,last"), 3, "no repeats");
+        let types: Vec<String> = (0..60).map(|n| format!("x-{n}")).collect();
+        assert_eq!(count(&format!("match[type]={},malware", types.join(","))), 1);
+        assert_eq!(bench.texts(CARL, Level::Green, "match[type]=indicator,malware"), bench.texts(CARL, Level::Green, ""), "in order");
+    }
+
+    fn deleting_takes_the_last_version_unless_told_otherwise(bench) {
+        let anna = bench.world(ANNA, Level::Red);
+        for n in 1..=4 {
+            bench.push(ANNA, Level::Red, &[&version(INDICATOR, n, Level::Green)]);
+        }
+        assert_eq!(bench.delete(anna, false, INDICATOR, ""), Deleted::Versions(1));
+        assert_eq!(bench.texts(CARL, Level::Green, ""), [version(INDICATOR, 3, Level::Green)]);
+        assert_eq!(bench.delete(anna, false, INDICATOR, "match[version]=2020-01-01T00:00:02Z"), Deleted::Versions(1));
+        assert_eq!(bench.delete(anna, false, INDICATOR, "match[version]=2020-01-01T00:00:02Z"), Deleted::Absent);
+        assert_eq!(bench.count(CARL, Level::Green, "match[version]=all"), 2);
+        assert_eq!(bench.delete(anna, false, INDICATOR, "match[version]=all"), Deleted::Versions(2));
+        assert_eq!(bench.delete(anna, false, INDICATOR, "match[version]=all"), Deleted::Absent);
+    }
+
+    fn nobody_deletes_anothers_object_and_nobody_learns_of_a_hidden_one(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Amber)]);
+        assert_eq!(bench.delete(bench.world(BERT, Level::Amber), false, INDICATOR, ""), Deleted::Forbidden);
+        assert_eq!(bench.delete(bench.world(BERT, Level::Green), false, INDICATOR, ""), Deleted::Absent);
+        assert_eq!(bench.delete(bench.world(BERT, Level::Green), true, INDICATOR, ""), Deleted::Absent);
+        assert_eq!(bench.delete(bench.world(BERT, Level::Amber), true, INDICATOR, ""), Deleted::Versions(1));
+    }
+
+    fn what_is_added_again_after_a_deletion_is_new(bench) {
+        let text = version(INDICATOR, 1, Level::Green);
+        bench.push(ANNA, Level::Red, &[&text]);
+        let before = bench.stamps("")[0];
+        bench.delete(bench.world(ANNA, Level::Red), false, INDICATOR, "");
+        bench.push(ANNA, Level::Red, &[&text]);
+        assert!(bench.stamps("")[0] > before);
+    }
+
+    fn a_status_is_kept_for_its_time(bench) {
+        let status = bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+        bench.set_clock(SOME_DAY + 86_399_000_000);
+        let kept = bench.store.status(status.id).unwrap().unwrap();
+        assert_eq!(kept.resource, serde_json::to_vec(&status).unwrap());
+        assert_eq!(kept.organisation, bench.organisation(ANNA));
+        bench.set_clock(SOME_DAY + 86_400_000_000);
+        assert_eq!(bench.store.status(status.id).unwrap(), None);
+        assert_eq!(bench.store.status(Uuid::new_v4()).unwrap(), None);
+    }
+
+    fn the_registry_is_what_was_put_there_and_its_generation_moves(bench) {
+        let before = bench.store.generation().unwrap();
+        let anna = bench.organisation(ANNA);
+        let grant = Grant { organisation: anna, collection: bench.collection, read: Some(Level::Amber), write: true, manage: false };
+        let credential = Credential { fingerprint: Fingerprint([5; 32]), organisation: anna, subject: "CN=a".into(), not_after: Timestamp::EPOCH };
+        bench.change(Change::SetGrant(grant)).unwrap();
+        bench.change(Change::AddCredential(credential.clone())).unwrap();
+        let registry = bench.registry();
+        assert_eq!(registry.grant(anna, bench.collection), Some(&grant));
+        assert_eq!(registry.credential(credential.fingerprint), Some(&credential));
+        assert_eq!(registry.generation, bench.store.generation().unwrap());
+        assert_ne!(registry.generation, before);
+        bench.change(Change::RevokeGrant(anna, bench.collection)).unwrap();
+        bench.change(Change::RemoveCredential(credential.fingerprint)).unwrap();
+        assert!(bench.registry().grants.is_empty() && bench.registry().credentials.is_empty());
+    }
+
+    fn a_change_without_sense_is_refused_and_changes_nothing(bench) {
+        let before = bench.registry();
+        let root = |name: &str, title: &str| Change::AddRoot(Root { name: name.into(), title: title.into() });
+        let id = "253900d3-b9dd-46df-8184-469380fae6d2";
+        let aliased = |alias: &str| Change::AddCollection(Collection { alias: Some(alias.into()), ..collection(id, "Other") });
+        let key = Credential { fingerprint: Fingerprint([5; 32]), organisation: bench.organisation(ANNA), subject: String::new(), not_after: Timestamp::EPOCH };
+        bench.change(Change::AddCredential(key.clone())).unwrap();
+        for change in [
+            root("api1", "Again"),
+            root("taxii2", "Discovery"),
+            root("api2", " "),
+            Change::AddCollection(collection(COLLECTION, "Same id")),
+            Change::AddCollection(collection(id, "Everything")),
+            Change::AddCollection(collection("253900d3-b9dd-16df-8184-469380fae6d2", "Version 1 UUID")),
+            Change::AddCollection(collection("253900D3-B9DD-46DF-8184-469380FAE6D2", "Upper case")),
+            Change::AddCollection(Collection { root: "none".into(), ..collection(id, "No root") }),
+            aliased(COLLECTION),
+            aliased("a/b"),
+            Change::AddOrganisation { name: "anna".into(), title: "Again".into() },
+            Change::AddOrganisation { name: "../x".into(), title: "Path".into() },
+            Change::AddCredential(Credential { organisation: bench.organisation(BERT), ..key.clone() }),
+            Change::RemoveCredential(Fingerprint([6; 32])),
+            Change::RevokeGrant(bench.organisation(ANNA), bench.collection),
+        ] {
+            assert!(matches!(bench.change(change.clone()), Err(ChangeError::Refused(_))), "{change:?}");
+        }
+        bench.change(Change::RemoveCredential(key.fingerprint)).unwrap();
+        assert_eq!(Registry { generation: 0, ..bench.registry() }, Registry { generation: 0, ..before });
+    }
+
+    fn concurrent_pushes_are_all_kept_in_one_order(bench) {
+        let id = |n: usize| format!("indicator--252c7c11-daf2-42bd-843b-{n:012}");
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                scope.spawn(move || (0..25).for_each(|n| {
+                    bench.push(ANNA, Level::Red, &[&version(&id(thread * 100 + n), 1, Level::Green), &version(&id(7777), 1, Level::Green)]);
+                }));
+            }
+        });
+        let stamps = bench.stamps("");
+        assert_eq!(stamps.len(), 201);
+        assert!(stamps.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+}
+
+const OTHER_INDICATOR: &str = "indicator--33333333-daf2-42bd-843b-be65edca9f61";
+
+/// One step of a random history.
+#[derive(Clone, Debug)]
+enum Step {
+    Push { who: OrganisationKey, reads: Level, manage: bool, objects: Vec<String> },
+    Delete { who: OrganisationKey, reads: Level, manage: bool, id: &'static str, query: &'static str },
+}
+
+fn an_organisation() -> impl Strategy<Value = OrganisationKey> {
+    prop::sample::select(vec![ANNA, BERT, CARL])
+}
+
+fn a_level() -> impl Strategy<Value = Level> {
+    prop::sample::select(Level::ALL.to_vec())
+}
+
+const IDS: [&str; 3] = [INDICATOR, OTHER_INDICATOR, ADDRESS];
+const QUERIES: [&str; 9] = [
+    "",
+    "match[version]=all",
+    "match[version]=first",
+    "match[version]=first,last",
+    "match[version]=2020-01-01T00:00:02Z,last",
+    "match[spec_version]=2.0",
+    "match[spec_version]=2.0,2.1&match[version]=all",
+    "match[type]=ipv4-addr,indicator",
+    "match[id]=indicator--252c7c11-daf2-42bd-843b-be65edca9f61,ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd",
+];
+
+fn an_object() -> impl Strategy<Value = String> {
+    (0..4usize, 1..4u32, a_level(), any::<bool>()).prop_map(|(which, n, level, old)| match which {
+        0 | 1 if old => version(IDS[which], n, level).replace(r#""spec_version":"2.1","#, ""),
+        0 | 1 => version(IDS[which], n, level),
+        _ => observable(&format!("198.51.100.{}", n % 2), level),
+    })
+}
+
+fn a_step() -> impl Strategy<Value = Step> {
+    let push = (an_organisation(), a_level(), any::<bool>(), prop::collection::vec(an_object(), 1..4))
+        .prop_map(|(who, reads, manage, objects)| Step::Push { who, reads, manage, objects });
+    let delete = (an_organisation(), a_level(), any::<bool>(), prop::sample::select(IDS.to_vec()), prop::sample::select(QUERIES[..5].to_vec()))
+        .prop_map(|(who, reads, manage, id, query)| Step::Delete { who, reads, manage, id, query });
+    prop_oneof![4 => push, 1 => delete]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn the_engine_with_indexes_agrees_with_the_definitions(steps in prop::collection::vec(a_step(), 1..25)) {
+        let benches = [memory(), sqlite()];
+        for step in steps {
+            let outcomes: Vec<String> = benches.iter().map(|bench| match &step {
+                Step::Push { who, reads, manage, objects } => {
+                    let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+                    let status = bench.push_as(bench.world(*who, *reads), *manage, &objects);
+                    format!("{:?} {:?}", status.successes(), status.failures())
+                }
+                Step::Delete { who, reads, manage, id, query } => {
+                    format!("{:?}", bench.delete(bench.world(*who, *reads), *manage, id, query))
+                }
+            }).collect();
+            prop_assert_eq!(&outcomes[0], &outcomes[1], "{:?}", step);
+        }
+        for who in [ANNA, BERT, CARL] {
+            for level in Level::ALL {
+                for query in QUERIES {
+                    let [expected, found] = [0, 1].map(|at: usize| {
+                        let bench: &Bench = &benches[at];
+                        bench.scan(bench.world(who, level), query, |row| (row.date_added, row.version.to_owned(), String::from_utf8(row.text.to_vec()).unwrap()))
+                    });
+                    prop_assert_eq!(expected, found, "{:?} {} {}", who, level, query);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_store_opens_again_with_all_that_was_in_it() {
+    let bench = sqlite();
+    let text = version(INDICATOR, 1, Level::Green);
+    let status = bench.push(ANNA, Level::Red, &[&text]);
+    let Bench { store, micros, directory, collection } = bench;
+    let (registry, key) = (store.registry().unwrap(), store.cursor_key());
+    drop(store);
+    let sqlite = Sqlite::open(directory.path(), clock(&micros)).unwrap();
+    assert!(sqlite.faults().unwrap().is_empty());
+    let store: Box<dyn Store> = Box::new(sqlite);
+    assert_eq!((store.registry().unwrap(), store.cursor_key()), (registry, key));
+    let bench = Bench { store, micros, directory, collection };
+    assert_eq!(bench.texts(ANNA, Level::Red, ""), [text]);
+    assert!(bench.store.status(status.id).unwrap().is_some());
+}
+
+#[test]
+fn a_store_of_a_newer_schema_is_refused() {
+    let Bench { store, micros, directory, .. } = sqlite();
+    drop(store);
+    let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
+    file.pragma_update(None, "user_version", 999).unwrap();
+    drop(file);
+    let error = Sqlite::open(directory.path(), clock(&micros)).unwrap_err().to_string();
+    assert!(error.contains("schema version 999"), "{error}");
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let lock = Sqlite::lock(directory.path()).unwrap();
+    assert!(Sqlite::lock(directory.path()).unwrap_err().to_string().contains("another server runs"));
+    drop(lock);
+    assert!(Sqlite::lock(directory.path()).is_ok());
+}
+
+#[test]
+fn a_scan_walks_an_index_and_never_sorts_a_collection() {
+    let Bench { store, directory, .. } = sqlite();
+    drop(store);
+    let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
+    for query in ["", "match[version]=all", "match[type]=a", "match[type]=a,b,c", "match[spec_version]=2.1"] {
+        let query = Query::parse(query, Endpoint::Collection).unwrap();
+        let filter = query.filter.unwrap_or_default();
+        let world = World { organisation: ANNA, level: Some(Level::Green) };
+        let scan = Scan { collection: CollectionKey(1), world, filter: &filter, after: None, with_text: true };
+        let plan = super::sqlite::plan(&file, &scan);
+        assert!(!plan.contains("TEMP B-TREE"), "{query:?}\n{plan}", query = filter);
+    }
+}

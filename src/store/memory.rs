@@ -1,0 +1,311 @@
+//! An engine in memory, for tests. It answers every scan from the definitions, entry by
+//! entry, with no index and no stored conclusion: the oracle for the engine that has both.
+
+use super::admission::{self, Addition, Held, Table};
+use super::registry::{Change, Registry};
+use super::{
+    ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
+};
+use crate::access::level::Level;
+use crate::access::organisation::{Organisation, OrganisationKey};
+use crate::access::permission::{CollectionKey, World};
+use crate::audit;
+use crate::clock::Clock;
+use crate::stix::head::Spec;
+use crate::taxii::filter::{Filter, Versions};
+use crate::taxii::page::Key;
+use crate::taxii::status::Status;
+use crate::taxii::timestamp::Timestamp;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
+
+/// A store that is gone when it is dropped.
+#[derive(Debug)]
+pub struct Memory {
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    registry: Registry,
+    shelves: HashMap<CollectionKey, Shelf>,
+    statuses: HashMap<Uuid, KeptStatus>,
+    trail: Vec<String>,
+    last_key: i64,
+}
+
+/// One collection's entries, in the order of their `date_added`.
+#[derive(Debug)]
+struct Shelf {
+    newest: Timestamp,
+    entries: Vec<Entry>,
+    owners: HashMap<String, OrganisationKey>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    date_added: Timestamp,
+    id: String,
+    object_type: String,
+    spec: Spec,
+    /// As received, and canonical.
+    version: Option<(String, String)>,
+    level: Level,
+    owner: OrganisationKey,
+    text: Vec<u8>,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, state: Mutex::default() }
+    }
+
+    /// The texts of the audit trail.
+    pub fn trail(&self) -> Vec<String> {
+        self.state().trail.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+}
+
+impl State {
+    fn shelf(&mut self, collection: CollectionKey) -> &mut Shelf {
+        let empty = || Shelf { newest: Timestamp::EPOCH, entries: Vec::new(), owners: HashMap::new() };
+        self.shelves.entry(collection).or_insert_with(empty)
+    }
+}
+
+impl Entry {
+    fn shown_version(&self) -> String {
+        self.version.as_ref().map_or_else(|| self.date_added.to_string(), |(received, _)| received.clone())
+    }
+
+    fn instant(&self) -> Option<&str> {
+        self.version.as_ref().map(|(_, canonical)| canonical.as_str())
+    }
+
+    /// Whether this is a newer version than `other` of the same object: by its instant, and
+    /// without one the first added counts as the newest, so that a later one never overrides it.
+    fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.instant(), other.instant()) {
+            (None, None) => self.date_added < other.date_added,
+            (mine, its) => mine > its,
+        }
+    }
+
+    fn is_in(&self, world: World) -> bool {
+        world.sees(self.level, self.owner)
+    }
+
+    fn held(&self) -> Held {
+        Held { level: self.level, owner: self.owner, version: self.shown_version(), text: self.text.clone() }
+    }
+}
+
+impl Shelf {
+    /// The entries that a filter chooses from a world, by the words of TAXII 2.1 §3.4.1.
+    fn select<'s>(&'s self, world: World, filter: &'s Filter) -> impl Iterator<Item = &'s Entry> {
+        let listed = |list: &Option<Vec<String>>, value: &String| list.as_ref().is_none_or(|list| list.contains(value));
+        self.entries
+            .iter()
+            .filter(move |entry| entry.is_in(world))
+            .filter(move |entry| listed(&filter.ids, &entry.id) && listed(&filter.types, &entry.object_type))
+            .filter(move |entry| self.has_spec(world, filter, entry) && self.has_version(world, filter, entry))
+    }
+
+    fn has_spec(&self, world: World, filter: &Filter, entry: &Entry) -> bool {
+        match &filter.specs {
+            Some(specs) => specs.contains(&entry.spec),
+            None => !self.others(world, entry).any(|other| other.spec > entry.spec),
+        }
+    }
+
+    fn has_version(&self, world: World, filter: &Filter, entry: &Entry) -> bool {
+        let Versions::Only { first, last, instants } = &filter.versions else { return true };
+        let mut same_spec = self.others(world, entry).filter(|other| other.spec == entry.spec);
+        let names = |instant: &String| match entry.instant() {
+            Some(own) => own == instant,
+            None => Timestamp::parse(&format!("{instant}Z")) == Some(entry.date_added),
+        };
+        instants.iter().any(names)
+            || (*last && !same_spec.any(|other| other.is_newer_than(entry)))
+            || (*first && !self.others(world, entry).any(|other| other.spec == entry.spec && entry.is_newer_than(other)))
+    }
+
+    /// The other entries of the same object in a world.
+    fn others<'s>(&'s self, world: World, entry: &'s Entry) -> impl Iterator<Item = &'s Entry> {
+        let other = move |other: &&Entry| other.id == entry.id && other.date_added != entry.date_added;
+        self.entries.iter().filter(other).filter(move |other| other.is_in(world))
+    }
+}
+
+impl Table for Shelf {
+    fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
+        Ok(self.owners.get(id).copied())
+    }
+
+    fn version(&mut self, id: &str, spec: Spec, instant: &str) -> Result<Option<Held>, StoreError> {
+        let found = self.entries.iter().find(|entry| entry.id == id && entry.spec == spec && entry.instant() == Some(instant));
+        Ok(found.map(Entry::held))
+    }
+
+    fn unversioned(&mut self, id: &str) -> Result<Vec<Held>, StoreError> {
+        Ok(self.entries.iter().filter(|entry| entry.id == id && entry.version.is_none()).map(Entry::held).collect())
+    }
+
+    fn newest(&mut self) -> Result<Timestamp, StoreError> {
+        Ok(self.newest)
+    }
+
+    fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError> {
+        let head = &addition.candidate.head;
+        if head.version.is_some() && !head.predefined {
+            self.owners.entry(head.id.to_string()).or_insert(addition.owner);
+        }
+        self.newest = addition.date_added;
+        self.entries.push(Entry {
+            date_added: addition.date_added,
+            id: head.id.to_string(),
+            object_type: head.id.object_type().to_owned(),
+            spec: head.spec,
+            version: head.version.as_ref().map(|version| (version.to_string(), version.instant().to_owned())),
+            level: addition.level,
+            owner: addition.owner,
+            text: addition.candidate.text.to_vec(),
+        });
+        Ok(())
+    }
+}
+
+impl Entries for Memory {
+    fn scan(&self, scan: &Scan<'_>, take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let shelf = state.shelf(scan.collection);
+        for entry in shelf.select(scan.world, scan.filter).filter(|entry| scan.after.is_none_or(|after| entry.date_added > after)) {
+            let text: &[u8] = if scan.with_text { &entry.text } else { &[] };
+            let version = entry.shown_version();
+            let row = Row { date_added: entry.date_added, id: &entry.id, version: &version, spec: entry.spec, text };
+            if take(&row).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&self, push: Push) -> Result<Status, StoreError> {
+        let now = self.now();
+        let mut state = self.state();
+        let (status, entry) = admission::add(state.shelf(push.collection), &push, now)?;
+        let kept = KeptStatus::of(&push, &status, now);
+        state.statuses.insert(status.id, kept);
+        state.trail.push(entry.text());
+        Ok(status)
+    }
+
+    fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError> {
+        let mut state = self.state();
+        let shelf = state.shelf(deletion.collection);
+        let selection = deletion.selection();
+        let doomed: Vec<Timestamp> = shelf.select(deletion.own_world(), &selection).map(|entry| entry.date_added).collect();
+        if doomed.is_empty() {
+            let whole = Filter::everything_of(&deletion.id);
+            let seen = shelf.select(deletion.world, &whole).next().is_some();
+            let owned = shelf.select(deletion.own_world(), &whole).next().is_some();
+            return Ok(if seen && !owned { Deleted::Forbidden } else { Deleted::Absent });
+        }
+        let (gone, kept) = shelf.entries.drain(..).partition::<Vec<_>, _>(|entry| doomed.contains(&entry.date_added));
+        shelf.entries = kept;
+        let digests = gone.iter().map(|entry| audit::digest(&entry.text)).collect();
+        state.trail.push(deletion.audit_entry(digests).text());
+        Ok(Deleted::Versions(gone.len()))
+    }
+
+    fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError> {
+        let now = self.now();
+        Ok(self.state().statuses.get(&id).filter(|kept| kept.expires > now).cloned())
+    }
+
+    fn extent(&self, collection: CollectionKey) -> Result<Extent, StoreError> {
+        let mut state = self.state();
+        let entries = &state.shelf(collection).entries;
+        Ok(Extent { entries: entries.len() as u64, newest: entries.last().map(|entry| entry.date_added) })
+    }
+
+    fn queued(&self) -> usize {
+        0
+    }
+}
+
+impl Registrar for Memory {
+    fn registry(&self) -> Result<Registry, StoreError> {
+        Ok(self.state().registry.clone())
+    }
+
+    fn generation(&self) -> Result<u64, StoreError> {
+        Ok(self.state().registry.generation)
+    }
+
+    fn change(&self, change: &Change, actor: &audit::Actor) -> Result<(), ChangeError> {
+        let entry = change.audit_entry(self.now(), actor);
+        let mut state = self.state();
+        state.registry.check(change)?;
+        state.last_key += 1;
+        let key = state.last_key;
+        state.registry.apply(change, key);
+        state.trail.push(entry.text());
+        Ok(())
+    }
+
+    fn cursor_key(&self) -> Key {
+        [7; 32]
+    }
+}
+
+impl Trail for Memory {
+    fn note(&self, entry: audit::Entry) {
+        self.state().trail.push(entry.text());
+    }
+}
+
+impl Registry {
+    /// Makes a change that was checked; what is new gets `key`.
+    fn apply(&mut self, change: &Change, key: i64) {
+        self.generation += 1;
+        match change.clone() {
+            Change::AddRoot(root) => self.roots.push(root),
+            Change::AddCollection(collection) => {
+                self.collections.push(super::registry::Collection { key: CollectionKey(key), ..collection });
+                self.collections.sort_by(|a, b| a.id.cmp(&b.id));
+            }
+            Change::AddOrganisation { name, title } => {
+                self.organisations.push(Organisation { key: OrganisationKey(key), name, title });
+                self.organisations.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+            Change::AddCredential(credential) => {
+                self.credentials.push(credential);
+                self.credentials.sort_by_key(|credential| (credential.organisation, credential.fingerprint));
+            }
+            Change::RemoveCredential(fingerprint) => self.credentials.retain(|credential| credential.fingerprint != fingerprint),
+            Change::SetGrant(grant) => {
+                self.revoke(grant.organisation, grant.collection);
+                self.grants.push(grant);
+                self.grants.sort_by_key(|grant| (grant.organisation, grant.collection));
+            }
+            Change::RevokeGrant(organisation, collection) => self.revoke(organisation, collection),
+        }
+    }
+
+    fn revoke(&mut self, organisation: OrganisationKey, collection: CollectionKey) {
+        self.grants.retain(|grant| (grant.organisation, grant.collection) != (organisation, collection));
+    }
+}

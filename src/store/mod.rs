@@ -1,0 +1,273 @@
+//! The ordered store: what is kept, in what order, and who sees which entry of it.
+//!
+//! This file is the port: [`Entries`], [`Registrar`] and [`Trail`], small synchronous
+//! traits. An engine is a folder that implements them and owes the tests of
+//! `contract.rs`: [`sqlite`] for a server, [`memory`] for tests and as their oracle.
+//! What both must do alike is written once: [`admission`] (what may be added),
+//! [`order`] (when it counts as added), [`registry`] (what the registry may hold).
+//!
+//! Nothing here knows HTTP, files that people write, or which engine is in use.
+
+pub mod admission;
+#[cfg(test)]
+mod contract;
+pub mod memory;
+pub mod order;
+pub mod registry;
+pub mod sqlite;
+
+use crate::access::level::Level;
+use crate::access::organisation::OrganisationKey;
+use crate::access::permission::{CollectionKey, World};
+use crate::audit;
+use crate::stix::head::{Head, Spec};
+use crate::taxii::filter::Filter;
+use crate::taxii::page::Key;
+use crate::taxii::status::{Details, Status};
+use crate::taxii::timestamp::Timestamp;
+use bytes::Bytes;
+use registry::{Change, Refused, Registry};
+use std::ops::ControlFlow;
+use uuid::Uuid;
+
+/// Why the store could not do its work. Nothing of the work was done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not now, but later perhaps: the disk is full or read-only, the writer has too much to do.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Not at all without somebody's help.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Why a change of the registry was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    /// The registry would no longer make sense.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The store could not do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A whole store.
+pub trait Store: Entries + Registrar + Trail {}
+
+impl<S: Entries + Registrar + Trail> Store for S {}
+
+/// Objects, in the order of their `date_added`; and what became of requests to add them.
+pub trait Entries: Send + Sync + 'static {
+    /// Hands the entries that a caller asks for, in ascending order of `date_added`, to
+    /// `take` until it breaks. Objects, manifest and versions are this one scan.
+    fn scan(&self, scan: &Scan<'_>, take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError>;
+
+    /// Adds what may be added, and keeps the status, in one step: when this returns, all of
+    /// it is on disk and every scan that begins sees it.
+    fn add(&self, push: Push) -> Result<Status, StoreError>;
+
+    /// Deletes versions of one object, in one step.
+    fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError>;
+
+    /// The status of an earlier request, unless its time is over.
+    fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError>;
+
+    /// How many entries a collection has, and when the newest was added.
+    fn extent(&self, collection: CollectionKey) -> Result<Extent, StoreError>;
+
+    /// How many requests wait for the writer.
+    fn queued(&self) -> usize;
+}
+
+/// Roots, collections, organisations, credentials and grants.
+pub trait Registrar: Send + Sync + 'static {
+    /// All of them, as of now.
+    fn registry(&self) -> Result<Registry, StoreError>;
+
+    /// A number that differs from what it was whenever the registry differs. Cheap: asked on each request.
+    fn generation(&self) -> Result<u64, StoreError>;
+
+    /// Makes a change, with its audit entry, in one step.
+    fn change(&self, change: &Change, actor: &audit::Actor) -> Result<(), ChangeError>;
+
+    /// What this store's cursors are sealed with: made when the store was made.
+    fn cursor_key(&self) -> Key;
+}
+
+/// The audit trail, for what changes nothing. Changes write their own entry as they commit.
+pub trait Trail: Send + Sync + 'static {
+    /// Takes an entry to be written with the next ones. Does not wait for the disk.
+    fn note(&self, entry: audit::Entry);
+}
+
+/// What is asked of a scan. The world narrows it before anything else: `last`, `first`, the
+/// latest specification version and the end of a page are all computed as if what the
+/// caller may not see did not exist.
+#[derive(Clone, Debug)]
+pub struct Scan<'q> {
+    /// Where.
+    pub collection: CollectionKey,
+    /// Who looks.
+    pub world: World,
+    /// Which objects and versions.
+    pub filter: &'q Filter,
+    /// Only what was added strictly later.
+    pub after: Option<Timestamp>,
+    /// Whether rows need their text.
+    pub with_text: bool,
+}
+
+/// One version of one object, as a scan hands it out.
+#[derive(Debug)]
+pub struct Row<'r> {
+    /// Its place in the order.
+    pub date_added: Timestamp,
+    /// The object's id.
+    pub id: &'r str,
+    /// Its version, as it stands in the object; for what has none, its `date_added`.
+    pub version: &'r str,
+    /// Its specification version.
+    pub spec: Spec,
+    /// Its text as received; empty if the scan goes without.
+    pub text: &'r [u8],
+}
+
+/// A request to add objects.
+#[derive(Debug)]
+pub struct Push {
+    /// The id of the status that it will have.
+    pub status: Uuid,
+    /// The API root that it came to.
+    pub root: String,
+    /// Where to.
+    pub collection: CollectionKey,
+    /// The collection's id, for the audit entry.
+    pub collection_id: String,
+    /// What the submitter sees, and who it is.
+    pub world: World,
+    /// Whether the submitter may add versions of what others own.
+    pub manage: bool,
+    /// Who submits, for the audit entry.
+    pub actor: audit::Actor,
+    /// When the request came in.
+    pub requested: Timestamp,
+    /// How long the status is kept once complete, in seconds.
+    pub keep_status: i64,
+    /// The objects, in the order received.
+    pub offers: Vec<Offer>,
+}
+
+/// One object of a request.
+#[derive(Debug)]
+pub enum Offer {
+    /// It can be stored, if the collection allows.
+    Sound(Candidate),
+    /// Something is wrong with it already; it fails with this.
+    Unsound(Details),
+}
+
+/// An object that can be stored.
+#[derive(Debug)]
+pub struct Candidate {
+    /// What the server needs to know of it.
+    pub head: Head,
+    /// How far it may travel.
+    pub level: Level,
+    /// Its text, to the octet.
+    pub text: Bytes,
+}
+
+/// A request to delete versions of an object.
+#[derive(Debug)]
+pub struct Deletion {
+    /// Where.
+    pub collection: CollectionKey,
+    /// The collection's id, for the audit entry.
+    pub collection_id: String,
+    /// What the caller sees, and who it is.
+    pub world: World,
+    /// Whether the caller may delete what others own.
+    pub manage: bool,
+    /// Who deletes, for the audit entry.
+    pub actor: audit::Actor,
+    /// When.
+    pub at: Timestamp,
+    /// The object.
+    pub id: String,
+    /// Which of its versions.
+    pub filter: Filter,
+}
+
+/// What became of a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    /// This many versions are gone.
+    Versions(usize),
+    /// There is nothing of that kind in the caller's world.
+    Absent,
+    /// It is there, and belongs to another organisation.
+    Forbidden,
+}
+
+/// A status, and who may read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptStatus {
+    /// The API root that the request came to.
+    pub root: String,
+    /// The submitter.
+    pub organisation: OrganisationKey,
+    /// The collection that it was for.
+    pub collection: CollectionKey,
+    /// When it is forgotten.
+    pub expires: Timestamp,
+    /// The resource as JSON, to the octet as first given out.
+    pub resource: Vec<u8>,
+}
+
+/// The extent of a collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// How many entries it has.
+    pub entries: u64,
+    /// When the newest was added.
+    pub newest: Option<Timestamp>,
+}
+
+impl KeptStatus {
+    /// What is kept of a status that was completed now.
+    fn of(push: &Push, status: &Status, now: Timestamp) -> Self {
+        Self {
+            root: push.root.clone(),
+            organisation: push.world.organisation,
+            collection: push.collection,
+            expires: now.plus_seconds(push.keep_status),
+            // A struct of numbers and strings always has a JSON form.
+            resource: serde_json::to_vec(status).unwrap_or_default(),
+        }
+    }
+}
+
+impl Deletion {
+    /// Which entries are meant: those versions of that object.
+    fn selection(&self) -> Filter {
+        self.filter.clone().of_object(&self.id)
+    }
+
+    /// What the caller may delete: what it sees, if it manages; otherwise what it owns.
+    fn own_world(&self) -> World {
+        if self.manage { self.world } else { World { level: None, ..self.world } }
+    }
+
+    fn audit_entry(&self, digests: Vec<String>) -> audit::Entry {
+        let action = audit::Action::Delete { collection: self.collection_id.clone(), object: self.id.clone(), digests };
+        audit::Entry { at: self.at, actor: self.actor.clone(), action }
+    }
+}
+
+impl Change {
+    fn audit_entry(&self, at: Timestamp, actor: &audit::Actor) -> audit::Entry {
+        let action = audit::Action::Administer { change: self.to_string() };
+        audit::Entry { at, actor: actor.clone(), action }
+    }
+}

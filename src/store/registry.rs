@@ -1,0 +1,224 @@
+//! The registry: API roots, collections, organisations, credentials and grants; and
+//! which changes it admits.
+
+use crate::access::credential::{Credential, Fingerprint};
+use crate::access::level::Level;
+use crate::access::organisation::{self, Organisation, OrganisationKey};
+use crate::access::permission::{CollectionKey, Grant};
+use crate::stix::head::Spec;
+use crate::taxii::api_root;
+use crate::taxii::collections::alias_fault;
+use crate::taxii::timestamp::Timestamp;
+use std::fmt;
+use uuid::Uuid;
+
+/// An API root: it answers at `/NAME/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Its path, without the slashes around it.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+}
+
+/// A collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collection {
+    /// Its key in the store. 0 until it is stored.
+    pub key: CollectionKey,
+    /// Its id: a version 4 UUID in lower case (TAXII 2.1 §2).
+    pub id: String,
+    /// The API root that it is in.
+    pub root: String,
+    /// Its name for people, unique within the root.
+    pub title: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// A second name for use in URLs, unique within the root.
+    pub alias: Option<String>,
+    /// The level of objects without a TLP marking.
+    pub unmarked: Level,
+    /// The specification versions that it holds, ascending.
+    pub specs: Vec<Spec>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// All of the registry, at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registry {
+    /// See [`super::Registrar::generation`].
+    pub generation: u64,
+    /// In the order of their making: the first is discovery's default.
+    pub roots: Vec<Root>,
+    /// In ascending order of their ids.
+    pub collections: Vec<Collection>,
+    /// In ascending order of their names.
+    pub organisations: Vec<Organisation>,
+    /// In ascending order of organisation, then fingerprint.
+    pub credentials: Vec<Credential>,
+    /// In ascending order of organisation, then collection.
+    pub grants: Vec<Grant>,
+}
+
+/// A change of the registry.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new API root.
+    AddRoot(Root),
+    /// A new collection; its key is given by the store.
+    AddCollection(Collection),
+    /// A new organisation, by name and title.
+    AddOrganisation {
+        /// Its short name.
+        name: String,
+        /// Its name for people.
+        title: String,
+    },
+    /// A certificate is registered.
+    AddCredential(Credential),
+    /// A certificate is registered no longer.
+    RemoveCredential(Fingerprint),
+    /// An organisation gets these rights in a collection, in place of those it had.
+    SetGrant(Grant),
+    /// An organisation may no longer know of a collection.
+    RevokeGrant(OrganisationKey, CollectionKey),
+}
+
+/// A change that would leave the registry without sense. Says what to do instead.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+impl Registry {
+    /// The root with this name.
+    pub fn root(&self, name: &str) -> Option<&Root> {
+        self.roots.iter().find(|root| root.name == name)
+    }
+
+    /// The collection of a root with this id or alias.
+    pub fn collection(&self, root: &str, id_or_alias: &str) -> Option<&Collection> {
+        self.collections.iter().find(|collection| collection.root == root && collection.is_called(id_or_alias))
+    }
+
+    /// The organisation with this name.
+    pub fn organisation(&self, name: &str) -> Option<&Organisation> {
+        self.organisations.iter().find(|organisation| organisation.name == name)
+    }
+
+    /// The organisation with this key.
+    pub fn organisation_by_key(&self, key: OrganisationKey) -> Option<&Organisation> {
+        self.organisations.iter().find(|organisation| organisation.key == key)
+    }
+
+    /// The credential with this fingerprint.
+    pub fn credential(&self, fingerprint: Fingerprint) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| credential.fingerprint == fingerprint)
+    }
+
+    /// What an organisation may do in a collection.
+    pub fn grant(&self, organisation: OrganisationKey, collection: CollectionKey) -> Option<&Grant> {
+        self.grants.iter().find(|grant| grant.organisation == organisation && grant.collection == collection)
+    }
+
+    /// Whether a change leaves the registry with sense.
+    pub fn check(&self, change: &Change) -> Result<(), Refused> {
+        match change {
+            Change::AddRoot(root) => self.check_root(root),
+            Change::AddCollection(collection) => self.check_collection(collection),
+            Change::AddOrganisation { name, title } => self.check_organisation(name, title),
+            Change::AddCredential(credential) => self.check_credential(credential),
+            Change::RemoveCredential(fingerprint) => {
+                refuse_if(self.credential(*fingerprint).is_none(), || format!("no certificate has the fingerprint {fingerprint}"))
+            }
+            Change::SetGrant(_) => Ok(()),
+            Change::RevokeGrant(organisation, collection) => refuse_if(self.grant(*organisation, *collection).is_none(), || {
+                "the organisation has no grant in this collection: there is nothing to revoke".to_owned()
+            }),
+        }
+    }
+
+    fn check_root(&self, root: &Root) -> Result<(), Refused> {
+        refuse_for(api_root::name_fault(&root.name))?;
+        refuse_for(title_fault(&root.title))?;
+        refuse_if(self.root(&root.name).is_some(), || format!("there is an API root {:?} already", root.name))
+    }
+
+    fn check_collection(&self, collection: &Collection) -> Result<(), Refused> {
+        let Collection { id, root, title, alias, .. } = collection;
+        refuse_if(self.root(root).is_none(), || format!("there is no API root {root:?}: add it with `root add`"))?;
+        refuse_for(title_fault(title))?;
+        refuse_if(!is_uuid_4(id), || format!("{id:?} is no version 4 UUID in lower case (TAXII 2.1 §2)"))?;
+        let taken = |what: &str, name: &str| format!("{what} {name:?} is taken in the API root {root:?}: choose another one");
+        for other in &self.collections {
+            refuse_if(other.id == *id, || format!("the id {id} is taken"))?;
+            refuse_if(other.root == *root && other.title == *title, || taken("the title", title))?;
+            if let Some(alias) = alias {
+                refuse_if(other.root == *root && other.is_called(alias), || taken("the alias", alias))?;
+            }
+            refuse_if(other.root == *root && other.alias.as_ref() == Some(id), || taken("as an alias, the id", id))?;
+        }
+        refuse_for(alias.as_deref().and_then(alias_fault))?;
+        refuse_if(collection.specs.is_empty(), || "a collection holds at least one STIX version".to_owned())
+    }
+
+    fn check_organisation(&self, name: &str, title: &str) -> Result<(), Refused> {
+        refuse_for(organisation::name_fault(name))?;
+        refuse_for(title_fault(title))?;
+        refuse_if(self.organisation(name).is_some(), || format!("there is an organisation {name:?} already"))
+    }
+
+    fn check_credential(&self, credential: &Credential) -> Result<(), Refused> {
+        let Some(other) = self.credential(credential.fingerprint) else { return Ok(()) };
+        let owner = self.organisation_by_key(other.organisation).map_or("another one", |organisation| &organisation.name);
+        Err(Refused(format!("the key {} is registered for the organisation {owner} already, and one key speaks for one only", other.fingerprint)))
+    }
+}
+
+impl Collection {
+    fn is_called(&self, id_or_alias: &str) -> bool {
+        self.id == id_or_alias || self.alias.as_deref() == Some(id_or_alias)
+    }
+}
+
+fn refuse_if(bad: bool, reason: impl FnOnce() -> String) -> Result<(), Refused> {
+    if bad { Err(Refused(reason())) } else { Ok(()) }
+}
+
+fn refuse_for(fault: Option<String>) -> Result<(), Refused> {
+    fault.map_or(Ok(()), |fault| Err(Refused(fault)))
+}
+
+/// Titles are for people: one line, and nothing that changes how its neighbours read.
+fn title_fault(title: &str) -> Option<String> {
+    let turns_text = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let odd = title.trim().is_empty() || title.chars().any(|c| c.is_control() || turns_text(c));
+    odd.then(|| format!("{title:?} is no title: it is empty, or has control or text-direction characters"))
+}
+
+fn is_uuid_4(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok_and(|id| id.get_version_num() == 4 && id.to_string() == text)
+}
+
+impl fmt::Display for Change {
+    /// The change in words, for the audit trail.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddRoot(root) => write!(f, "add API root {}", root.name),
+            Self::AddCollection(collection) => write!(f, "add collection {} to API root {}", collection.id, collection.root),
+            Self::AddOrganisation { name, .. } => write!(f, "add organisation {name}"),
+            Self::AddCredential(credential) => {
+                write!(f, "register certificate {} for organisation {}", credential.fingerprint, credential.organisation.0)
+            }
+            Self::RemoveCredential(fingerprint) => write!(f, "remove certificate {fingerprint}"),
+            Self::SetGrant(grant) => {
+                let read = grant.read.map_or("nothing", Level::as_str);
+                let Grant { organisation, collection, write, manage, .. } = grant;
+                write!(f, "grant organisation {} in collection {}: read {read}, write {write}, manage {manage}", organisation.0, collection.0)
+            }
+            Self::RevokeGrant(organisation, collection) => {
+                write!(f, "revoke the grant of organisation {} in collection {}", organisation.0, collection.0)
+            }
+        }
+    }
+}

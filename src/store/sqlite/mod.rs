@@ -1,0 +1,219 @@
+//! The embedded engine: SQLite, one file, durable.
+//!
+//! One thread owns the write connection and drains a bounded queue ([`writer`]);
+//! readers borrow a connection each. What is stored where: [`schema`]. The statement
+//! behind every read: [`scan`].
+
+mod registry;
+mod scan;
+mod schema;
+mod table;
+mod writer;
+
+#[cfg(test)]
+pub(super) use scan::plan;
+
+use super::registry::{Change, Registry};
+use super::{
+    ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
+};
+use crate::access::organisation::OrganisationKey;
+use crate::access::permission::CollectionKey;
+use crate::audit;
+use crate::clock::Clock;
+use crate::taxii::page::Key;
+use crate::taxii::status::Status;
+use crate::taxii::timestamp::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use std::fs::{File, TryLockError};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use uuid::Uuid;
+use writer::Writer;
+
+/// The file that holds everything, in the data directory.
+const FILE: &str = "entente.db";
+/// Locked by the one server that may run on a data directory.
+const LOCK: &str = "serve.lock";
+
+/// An open store. Command-line tools may open it while a server runs: SQLite keeps their
+/// writes apart, and every rule of the order is kept inside its transactions.
+#[derive(Debug)]
+pub struct Sqlite {
+    clock: Clock,
+    path: PathBuf,
+    readers: Mutex<Vec<Connection>>,
+    writer: Writer,
+    cursor_key: Key,
+}
+
+/// Held by the server that runs on a data directory, until it ends, however it ends.
+#[derive(Debug)]
+pub struct ServerLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl Sqlite {
+    /// Makes an empty store in a directory that has none.
+    pub fn create(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let path = directory.join(FILE);
+        if path.exists() {
+            return Err(StoreError::Broken(format!("there is a store at {} already", path.display())));
+        }
+        File::create_new(&path).map_err(|error| StoreError::Broken(format!("cannot make {}: {error}", path.display())))?;
+        Self::open(directory, clock)
+    }
+
+    /// Opens the store in a directory, and brings an older one up to this version.
+    pub fn open(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let path = directory.join(FILE);
+        if !path.exists() {
+            return Err(StoreError::Broken(format!("there is no store at {}: make one with `entente init`", path.display())));
+        }
+        let mut connection = connect(&path)?;
+        schema::migrate(&mut connection)?;
+        let cursor_key = connection.query_row("SELECT cursor_key FROM meta", [], |row| row.get(0))?;
+        let writer = Writer::start(connection, clock.clone())?;
+        Ok(Self { clock, path, readers: Mutex::default(), writer, cursor_key })
+    }
+
+    /// Claims a data directory for a server. Refused while another one runs on it.
+    pub fn lock(directory: &Path) -> Result<ServerLock, StoreError> {
+        let path = directory.join(LOCK);
+        let broken = |error: std::io::Error| StoreError::Broken(format!("cannot lock {}: {error}", path.display()));
+        let file = File::options().create(true).append(true).open(&path).map_err(broken)?;
+        match file.try_lock() {
+            Ok(()) => Ok(ServerLock(file)),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Broken(format!(
+                "another server runs on {}: stop it first, or serve another directory",
+                directory.display()
+            ))),
+            Err(TryLockError::Error(error)) => Err(broken(error)),
+        }
+    }
+
+    /// Looks the whole file over. Gives what is wrong with it, one finding a line; nothing if it is sound.
+    pub fn faults(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut check = connection.prepare("PRAGMA integrity_check")?;
+            let findings = check.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            Ok(findings.into_iter().filter(|finding| finding != "ok").collect())
+        })
+    }
+
+    /// Runs `work` on a connection that cannot write.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let connection = connect(&self.path)?;
+                connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192")?;
+                connection
+            }
+        };
+        let result = work(&connection);
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        result
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.execute_batch(schema::PRAGMAS)?;
+    Ok(connection)
+}
+
+impl Entries for Sqlite {
+    fn scan(&self, scan: &Scan<'_>, take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
+        self.read(|connection| scan::run(connection, scan, take))
+    }
+
+    fn add(&self, push: Push) -> Result<Status, StoreError> {
+        self.writer.add(push)
+    }
+
+    fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError> {
+        self.writer.delete(deletion)
+    }
+
+    fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError> {
+        const SQL: &str = "SELECT root, organisation, collection, expires, resource FROM status WHERE id = ? AND expires > ?";
+        let now = Timestamp::from(self.clock.now()).micros();
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(SQL)?;
+            let kept = statement.query_row(params![id.as_bytes(), now], |row| {
+                Ok(KeptStatus {
+                    root: row.get(0)?,
+                    organisation: OrganisationKey(row.get(1)?),
+                    collection: CollectionKey(row.get(2)?),
+                    expires: Timestamp::from_micros(row.get(3)?),
+                    resource: row.get(4)?,
+                })
+            });
+            Ok(kept.optional()?)
+        })
+    }
+
+    fn extent(&self, collection: CollectionKey) -> Result<Extent, StoreError> {
+        const SQL: &str = "SELECT count(*), max(date_added) FROM entry WHERE collection = ?";
+        self.read(|connection| {
+            let extent = connection.query_row(SQL, [collection.0], |row| {
+                let newest: Option<i64> = row.get(1)?;
+                Ok(Extent { entries: row.get::<_, i64>(0)?.unsigned_abs(), newest: newest.map(Timestamp::from_micros) })
+            });
+            Ok(extent?)
+        })
+    }
+
+    fn queued(&self) -> usize {
+        self.writer.queued()
+    }
+}
+
+impl Registrar for Sqlite {
+    fn registry(&self) -> Result<Registry, StoreError> {
+        self.read(registry::load)
+    }
+
+    fn generation(&self) -> Result<u64, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT generation FROM meta")?;
+            Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
+        })
+    }
+
+    fn change(&self, change: &Change, actor: &audit::Actor) -> Result<(), ChangeError> {
+        self.writer.change(change.clone(), actor.clone())
+    }
+
+    fn cursor_key(&self) -> Key {
+        self.cursor_key
+    }
+}
+
+impl Trail for Sqlite {
+    fn note(&self, entry: audit::Entry) {
+        self.writer.note(entry);
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let passing = matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::DiskFull
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::DatabaseBusy
+                    | ErrorCode::DatabaseLocked
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::OutOfMemory
+            )
+        );
+        if passing { Self::Unavailable(error.to_string()) } else { Self::Broken(error.to_string()) }
+    }
+}

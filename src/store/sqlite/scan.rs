@@ -1,0 +1,190 @@
+//! The one ordered scan, as one SQL statement that walks an index in the order of
+//! `date_added` and never sorts a collection.
+
+use super::schema::NO_LEVEL;
+use crate::stix::head::Spec;
+use crate::store::{Row, Scan, StoreError};
+use crate::taxii::filter::{Filter, Versions};
+use crate::taxii::timestamp::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, ToSql};
+use std::ops::ControlFlow;
+
+/// Hands the scan's rows to `take`, in ascending order of `date_added`, until it breaks.
+pub(super) fn run(
+    connection: &Connection,
+    scan: &Scan<'_>,
+    take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let query = Query::of(scan);
+    let mut statement = connection.prepare_cached(&query.sql)?;
+    let mut rows = statement.query(query.bound().as_slice())?;
+    while let Some(row) = rows.next()? {
+        let date_added = Timestamp::from_micros(row.get(0)?);
+        let received = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+        let shown = received.map_or_else(|| date_added.to_string(), str::to_owned);
+        let row = Row {
+            date_added,
+            id: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
+            version: &shown,
+            spec: if row.get::<_, u8>(3)? == spec_rank(Spec::V20) { Spec::V20 } else { Spec::V21 },
+            text: if scan.with_text { row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)? } else { &[] },
+        };
+        if take(&row).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A specification version as it is stored: in ascending order.
+pub(super) fn spec_rank(spec: Spec) -> u8 {
+    match spec {
+        Spec::V20 => 20,
+        Spec::V21 => 21,
+    }
+}
+
+/// The rank of an entry without a version: below every version, the first added highest.
+pub(super) fn unversioned_rank(date_added: Timestamp) -> String {
+    format!(" {:020}", i64::MAX - date_added.micros())
+}
+
+/// A statement in the making. The text depends on the kind of the query only, not on its
+/// values, so that it is prepared once.
+struct Query {
+    sql: String,
+    parameters: Vec<(String, Value)>,
+}
+
+impl Query {
+    fn of(scan: &Scan<'_>) -> Self {
+        let mut query = Self { sql: String::new(), parameters: Vec::new() };
+        let conditions = query.conditions(scan);
+        let text = if scan.with_text { ", b.text" } else { "" };
+        let join = if scan.with_text { " JOIN body b ON b.key = e.body" } else { "" };
+        let branches: Vec<String> = query
+            .paths(scan.filter)
+            .into_iter()
+            .map(|(index, path)| {
+                format!(
+                    "SELECT e.date_added AS date_added, e.id, e.version, e.spec{text} FROM entry e {index}{join} \
+                     WHERE e.collection = :collection AND e.date_added > :after{path}{conditions}"
+                )
+            })
+            .collect();
+        query.sql = format!("{} ORDER BY 1", branches.join(" UNION ALL "));
+        query
+    }
+
+    /// The ways into the table: by id, by each type, or all of it in order. Branches are
+    /// merged in order by the engine, row by row.
+    fn paths(&mut self, filter: &Filter) -> Vec<(&'static str, String)> {
+        const BY_ID: &str = "INDEXED BY entry_by_version";
+        const BY_TYPE: &str = "INDEXED BY entry_by_type";
+        /// More branches than this cost more than walking the collection.
+        const MOST_BRANCHES: usize = 40;
+        match (&filter.ids, &filter.types) {
+            (Some(ids), _) => {
+                self.bind_list(":ids", ids);
+                let types = self.type_condition(filter);
+                vec![(BY_ID, format!(" AND e.id IN (SELECT value FROM json_each(:ids)){types}"))]
+            }
+            (None, Some(types)) if types.len() <= MOST_BRANCHES => {
+                let mut types = types.clone();
+                types.sort();
+                types.dedup();
+                types
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, name)| (BY_TYPE, format!(" AND e.type = {}", self.bind(format!(":type{at}"), Value::Text(name)))))
+                    .collect()
+            }
+            _ => vec![("", self.type_condition(filter))],
+        }
+    }
+
+    fn type_condition(&mut self, filter: &Filter) -> String {
+        let Some(types) = &filter.types else { return String::new() };
+        self.bind_list(":types", types);
+        " AND e.type IN (SELECT value FROM json_each(:types))".to_owned()
+    }
+
+    /// The caller's world, and which of its versions.
+    fn conditions(&mut self, scan: &Scan<'_>) -> String {
+        let level = scan.world.level.map_or(-1, |level| i64::from(level.rank()));
+        self.bind(":collection".to_owned(), Value::Integer(scan.collection.0));
+        self.bind(":after".to_owned(), Value::Integer(scan.after.map_or(i64::MIN, Timestamp::micros)));
+        self.bind(":level".to_owned(), Value::Integer(level));
+        self.bind(":organisation".to_owned(), Value::Integer(scan.world.organisation.0));
+        let visible = " AND (e.level <= :level OR e.owner = :organisation)";
+        format!("{visible}{}{}", self.spec_condition(scan.filter), self.version_condition(scan.filter))
+    }
+
+    fn spec_condition(&mut self, filter: &Filter) -> String {
+        match &filter.specs {
+            None => format!(" AND {}", no_other("newer_spec", "f.spec > e.spec")),
+            Some(specs) => {
+                let ranks: Vec<u8> = specs.iter().copied().map(spec_rank).collect();
+                self.bind(":specs".to_owned(), Value::Text(format!("{ranks:?}")));
+                " AND e.spec IN (SELECT value FROM json_each(:specs))".to_owned()
+            }
+        }
+    }
+
+    fn version_condition(&mut self, filter: &Filter) -> String {
+        let Versions::Only { first, last, instants } = &filter.versions else { return String::new() };
+        let mut any = Vec::new();
+        if *last {
+            any.push(no_other("newer", "f.spec = e.spec AND f.rank > e.rank"));
+        }
+        if *first {
+            any.push(no_other("older", "f.spec = e.spec AND f.rank < e.rank"));
+        }
+        if !instants.is_empty() {
+            self.bind_list(":instants", instants);
+            any.push("(e.version IS NOT NULL AND e.rank IN (SELECT value FROM json_each(:instants)))".to_owned());
+            let micros = instants.iter().filter_map(|instant| Timestamp::parse(&format!("{instant}Z")));
+            let micros: Vec<i64> = micros.map(Timestamp::micros).collect();
+            self.bind(":micros".to_owned(), Value::Text(format!("{micros:?}")));
+            any.push("(e.version IS NULL AND e.date_added IN (SELECT value FROM json_each(:micros)))".to_owned());
+        }
+        format!(" AND ({})", any.join(" OR "))
+    }
+
+    fn bound(&self) -> Vec<(&str, &dyn ToSql)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value as &dyn ToSql)).collect()
+    }
+
+    fn bind(&mut self, name: String, value: Value) -> String {
+        self.parameters.push((name.clone(), value));
+        name
+    }
+
+    fn bind_list(&mut self, name: &str, values: &[String]) {
+        let list = serde_json::Value::from(values).to_string();
+        self.bind(name.to_owned(), Value::Text(list));
+    }
+}
+
+/// Whether the caller sees no other entry of the same object that stands in `relation` to
+/// this one, where `lowest` carries the lowest level among those.
+///
+/// An owner sees all versions of its own ids, so for it there must be none at all. Where an
+/// id has entries of several owners, the caller's own among them are looked up.
+fn no_other(lowest: &str, relation: &str) -> String {
+    format!(
+        "(e.{lowest} > :level AND CASE e.rivals WHEN 0 THEN e.owner <> :organisation OR e.{lowest} = {NO_LEVEL} \
+         ELSE NOT EXISTS (SELECT 1 FROM entry f INDEXED BY entry_by_version WHERE f.collection = e.collection \
+         AND f.id = e.id AND f.owner = :organisation AND {relation}) END)"
+    )
+}
+
+/// How SQLite would run a scan, in its own words.
+#[cfg(test)]
+pub(crate) fn plan(connection: &Connection, scan: &Scan<'_>) -> String {
+    let query = Query::of(scan);
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.sql)).unwrap();
+    let rows = statement.query_map(query.bound().as_slice(), |row| row.get::<_, String>(3)).unwrap();
+    rows.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+}

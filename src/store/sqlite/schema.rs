@@ -1,0 +1,156 @@
+//! What is stored where, and how an older file becomes one of today.
+//!
+//! | table | holds |
+//! |---|---|
+//! | `entry` | one row per object version per collection, in the order of `date_added`; never a body |
+//! | `body` | the texts, to the octet; no statement updates it |
+//! | `departed` | owners of versioned ids whose last version was deleted |
+//! | `status` | status resources until they expire |
+//! | `audit` | the trail, chained |
+//! | `root`, `collection`, `organisation`, `credential`, `permission` | the registry |
+//! | `meta` | one row: the registry's generation, the cursor key |
+//!
+//! An entry carries what "last for a caller" needs, so that it stays a predicate:
+//! `newer` and `older` are the lowest level among its newer and older versions (same
+//! id and specification version), `newer_spec` that among its versions in a later
+//! specification version; [`NO_LEVEL`] where there is none. `rivals` says that the id
+//! has entries of several owners, which only ids without versions can have.
+
+use super::StoreError;
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Above every level's rank.
+pub(super) const NO_LEVEL: u8 = 9;
+
+/// Each connection's settings. WAL: readers and the writer do not wait for each other.
+/// FULL: a commit is on disk when it returns.
+pub(super) const PRAGMAS: &str = "
+    PRAGMA page_size = 16384;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA mmap_size = 2147418112;
+    PRAGMA cache_size = -32768;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+";
+
+/// One step per schema version, in order. A step is never edited once it was released.
+const STEPS: [&str; 1] = ["
+    CREATE TABLE meta (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        generation INTEGER NOT NULL,
+        cursor_key BLOB NOT NULL CHECK (length(cursor_key) = 32)
+    ) STRICT;
+    INSERT INTO meta VALUES (1, 1, randomblob(32));
+
+    CREATE TABLE root (
+        key INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        title TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE collection (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        root TEXT NOT NULL REFERENCES root (name),
+        title TEXT NOT NULL,
+        description TEXT,
+        alias TEXT,
+        unmarked INTEGER NOT NULL,
+        specs TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        newest INTEGER NOT NULL,
+        UNIQUE (root, title),
+        UNIQUE (root, alias)
+    ) STRICT;
+
+    CREATE TABLE organisation (
+        key INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        title TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE credential (
+        fingerprint BLOB PRIMARY KEY,
+        organisation INTEGER NOT NULL REFERENCES organisation (key),
+        subject TEXT NOT NULL,
+        not_after INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE permission (
+        organisation INTEGER NOT NULL REFERENCES organisation (key),
+        collection INTEGER NOT NULL REFERENCES collection (key),
+        read INTEGER,
+        write INTEGER NOT NULL,
+        manage INTEGER NOT NULL,
+        PRIMARY KEY (organisation, collection)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE body (
+        key INTEGER PRIMARY KEY,
+        text BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE entry (
+        collection INTEGER NOT NULL,
+        date_added INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        spec INTEGER NOT NULL,
+        rank TEXT NOT NULL,
+        version TEXT,
+        level INTEGER NOT NULL,
+        owner INTEGER NOT NULL,
+        newer INTEGER NOT NULL,
+        older INTEGER NOT NULL,
+        newer_spec INTEGER NOT NULL,
+        rivals INTEGER NOT NULL,
+        body INTEGER NOT NULL,
+        PRIMARY KEY (collection, date_added)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX entry_by_version ON entry (collection, id, spec, rank);
+    CREATE INDEX entry_by_type ON entry (collection, type, date_added);
+
+    CREATE TABLE departed (
+        collection INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        owner INTEGER NOT NULL,
+        PRIMARY KEY (collection, id)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE status (
+        id BLOB PRIMARY KEY,
+        root TEXT NOT NULL,
+        organisation INTEGER NOT NULL,
+        collection INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        resource BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX status_by_expiry ON status (expires);
+
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        entry TEXT NOT NULL,
+        link BLOB NOT NULL
+    ) STRICT;
+"];
+
+/// Brings a file to the newest schema, all steps or none. A file of a
+/// newer version is refused: this program would not understand it.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    let version: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let steps_taken = version as usize;
+    if steps_taken > STEPS.len() {
+        return Err(StoreError::Broken(format!(
+            "the store has schema version {version}, and this program knows versions up to {}: run the newer entente that wrote it",
+            STEPS.len()
+        )));
+    }
+    for (version, step) in (1u32..).zip(&STEPS).skip(steps_taken) {
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version)?;
+    }
+    Ok(transaction.commit()?)
+}

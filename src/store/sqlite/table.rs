@@ -1,0 +1,262 @@
+//! One collection inside a write transaction: lookups, insertion, deletion, and the
+//! upkeep of what each entry carries about its neighbours.
+
+use super::scan::{self, spec_rank, unversioned_rank};
+use super::schema::NO_LEVEL;
+use crate::access::level::Level;
+use crate::access::organisation::OrganisationKey;
+use crate::access::permission::CollectionKey;
+use crate::audit;
+use crate::stix::head::Spec;
+use crate::store::admission::{Addition, Held, Table};
+use crate::store::{Deleted, Deletion, Scan, StoreError};
+use crate::taxii::filter::Filter;
+use crate::taxii::timestamp::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::ops::ControlFlow;
+
+/// A collection, open for change.
+pub(super) struct Shelf<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) collection: CollectionKey,
+}
+
+const HELD: &str = "SELECT e.level, e.owner, e.version, e.date_added, b.text FROM entry e JOIN body b ON b.key = e.body";
+
+fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
+    let date_added = Timestamp::from_micros(row.get(3)?);
+    let version: Option<String> = row.get(2)?;
+    Ok(Held {
+        // An unknown rank is from a newer program: as high as can be.
+        level: Level::from_rank(row.get(0)?).unwrap_or(Level::Red),
+        owner: OrganisationKey(row.get(1)?),
+        version: version.unwrap_or_else(|| date_added.to_string()),
+        text: row.get(4)?,
+    })
+}
+
+impl Table for Shelf<'_> {
+    fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
+        const SQL: &str = "SELECT owner FROM entry WHERE collection = ?1 AND id = ?2 AND version IS NOT NULL
+            UNION ALL SELECT owner FROM departed WHERE collection = ?1 AND id = ?2 LIMIT 1";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let owner = statement.query_row(params![self.collection.0, id], |row| row.get(0).map(OrganisationKey));
+        Ok(owner.optional()?)
+    }
+
+    fn version(&mut self, id: &str, spec: Spec, instant: &str) -> Result<Option<Held>, StoreError> {
+        let sql = format!("{HELD} WHERE e.collection = ? AND e.id = ? AND e.spec = ? AND e.rank = ?");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row(params![self.collection.0, id, spec_rank(spec), instant], held).optional()?)
+    }
+
+    fn unversioned(&mut self, id: &str) -> Result<Vec<Held>, StoreError> {
+        let sql = format!("{HELD} WHERE e.collection = ? AND e.id = ? AND e.version IS NULL ORDER BY e.date_added");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let found = statement.query_map(params![self.collection.0, id], held)?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    fn newest(&mut self) -> Result<Timestamp, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT newest FROM collection WHERE key = ?")?;
+        Ok(Timestamp::from_micros(statement.query_row([self.collection.0], |row| row.get(0))?))
+    }
+
+    fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError> {
+        const BODY: &str = "INSERT INTO body (text) VALUES (?)";
+        const ENTRY: &str = "INSERT INTO entry (collection, date_added, id, type, spec, rank, version, level, owner,
+            newer, older, newer_spec, rivals, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let head = &addition.candidate.head;
+        let version = head.version.as_ref();
+        let place = Place {
+            id: head.id.as_str(),
+            spec: spec_rank(head.spec),
+            rank: version.map_or_else(|| unversioned_rank(addition.date_added), |version| version.instant().to_owned()),
+            level: addition.level.rank(),
+        };
+        let neighbours = self.neighbours(&place)?;
+        let rivals = version.is_none() && self.mark_rivals(place.id, addition.owner)?;
+        self.connection.prepare_cached(BODY)?.execute(params![addition.candidate.text.as_ref()])?;
+        self.connection.prepare_cached(ENTRY)?.execute(params![
+            self.collection.0,
+            addition.date_added.micros(),
+            place.id,
+            head.id.object_type(),
+            place.spec,
+            place.rank,
+            version.map(ToString::to_string),
+            place.level,
+            addition.owner.0,
+            neighbours.newer,
+            neighbours.older,
+            neighbours.newer_spec,
+            rivals,
+            self.connection.last_insert_rowid(),
+        ])?;
+        self.raise_newest(addition.date_added)
+    }
+}
+
+/// Where an entry stands among those of its object.
+struct Place<'p> {
+    id: &'p str,
+    spec: u8,
+    rank: String,
+    level: u8,
+}
+
+/// The lowest levels among the newer and older versions of an entry.
+struct Neighbours {
+    newer: u8,
+    older: u8,
+    newer_spec: u8,
+}
+
+impl Shelf<'_> {
+    /// What a new entry will carry of its neighbours; and tells them of it.
+    ///
+    /// Going to older versions, `newer` can only fall (each has all the newer ones of the one
+    /// before, and that one). So the nearest neighbour knows the lowest level beyond itself,
+    /// and those to be told are the run next to the new entry.
+    fn neighbours(&self, place: &Place<'_>) -> Result<Neighbours, StoreError> {
+        const NEWER: &str = "SELECT level, newer FROM entry WHERE collection = ? AND id = ? AND spec = ? AND rank > ? ORDER BY rank LIMIT 1";
+        const OLDER: &str = "SELECT level, older FROM entry WHERE collection = ? AND id = ? AND spec = ? AND rank < ? ORDER BY rank DESC LIMIT 1";
+        const HIGHER_SPEC: &str = "SELECT min(level) FROM entry WHERE collection = ? AND id = ? AND spec > ?";
+        const TELL_LOWER_SPEC: &str = "UPDATE entry SET newer_spec = min(newer_spec, ?4) WHERE collection = ?1 AND id = ?2 AND spec < ?3";
+        let nearest = |sql: &str| -> Result<Option<u8>, StoreError> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let lowest = statement.query_row(params![self.collection.0, place.id, place.spec, place.rank], |row| {
+                Ok(row.get::<_, u8>(0)?.min(row.get(1)?))
+            });
+            Ok(lowest.optional()?)
+        };
+        let (newer, older) = (nearest(NEWER)?, nearest(OLDER)?);
+        if older.is_some() {
+            self.tell("newer", "rank < ?4 ORDER BY rank DESC", place)?;
+        }
+        if newer.is_some() {
+            self.tell("older", "rank > ?4 ORDER BY rank", place)?;
+        }
+        let same_object = params![self.collection.0, place.id, place.spec];
+        let newer_spec: Option<u8> = self.connection.prepare_cached(HIGHER_SPEC)?.query_row(same_object, |row| row.get(0))?;
+        let told = params![self.collection.0, place.id, place.spec, place.level];
+        self.connection.prepare_cached(TELL_LOWER_SPEC)?.execute(told)?;
+        Ok(Neighbours {
+            newer: newer.unwrap_or(NO_LEVEL),
+            older: older.unwrap_or(NO_LEVEL),
+            newer_spec: newer_spec.unwrap_or(NO_LEVEL),
+        })
+    }
+
+    /// Lowers `column` to the new entry's level along the run of neighbours where it is higher.
+    fn tell(&self, column: &str, run: &str, place: &Place<'_>) -> Result<(), StoreError> {
+        let select = format!("SELECT date_added, {column} FROM entry WHERE collection = ?1 AND id = ?2 AND spec = ?3 AND {run}");
+        let update = format!("UPDATE entry SET {column} = ? WHERE collection = ? AND date_added = ?");
+        let mut statement = self.connection.prepare_cached(&select)?;
+        let mut rows = statement.query(params![self.collection.0, place.id, place.spec, place.rank])?;
+        let mut told = Vec::new();
+        while let Some(row) = rows.next()? {
+            if row.get::<_, u8>(1)? <= place.level {
+                break;
+            }
+            told.push(row.get::<_, i64>(0)?);
+        }
+        let mut update = self.connection.prepare_cached(&update)?;
+        for date_added in told {
+            update.execute(params![place.level, self.collection.0, date_added])?;
+        }
+        Ok(())
+    }
+
+    /// Marks the entries of an id without versions as having several owners, if another one joins.
+    fn mark_rivals(&self, id: &str, owner: OrganisationKey) -> Result<bool, StoreError> {
+        const SQL: &str = "UPDATE entry SET rivals = 1 WHERE collection = ? AND id = ? AND owner <> ?";
+        let others = self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id, owner.0])?;
+        Ok(others > 0)
+    }
+
+    fn raise_newest(&self, date_added: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE collection SET newest = ? WHERE key = ?";
+        self.connection.prepare_cached(SQL)?.execute(params![date_added.micros(), self.collection.0])?;
+        Ok(())
+    }
+
+    /// Deletes what a deletion means of what its caller may delete, and gives the digests of it.
+    pub(super) fn delete(&self, deletion: &Deletion) -> Result<(Deleted, Vec<String>), StoreError> {
+        let own = deletion.own_world();
+        let (mut doomed, mut digests) = (Vec::new(), Vec::new());
+        let selection = deletion.selection();
+        let scan = Scan { collection: self.collection, world: own, filter: &selection, after: None, with_text: true };
+        scan::run(self.connection, &scan, &mut |row| {
+            doomed.push(row.date_added.micros());
+            digests.push(audit::digest(row.text));
+            ControlFlow::Continue(())
+        })?;
+        if doomed.is_empty() {
+            let everything = Filter::everything_of(&deletion.id);
+            let whole = Scan { world: deletion.world, filter: &everything, ..scan.clone() };
+            let seen = self.finds(&whole)?;
+            let owned = self.finds(&Scan { world: own, ..whole })?;
+            return Ok((if seen && !owned { Deleted::Forbidden } else { Deleted::Absent }, digests));
+        }
+        self.remember_owner(&deletion.id)?;
+        for date_added in &doomed {
+            self.remove(*date_added)?;
+        }
+        self.rebuild(&deletion.id)?;
+        Ok((Deleted::Versions(doomed.len()), digests))
+    }
+
+    fn finds(&self, scan: &Scan<'_>) -> Result<bool, StoreError> {
+        let mut found = false;
+        scan::run(self.connection, scan, &mut |_| {
+            found = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// An id keeps its owner when its last version goes. Predefined markings have none.
+    fn remember_owner(&self, id: &str) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT OR IGNORE INTO departed (collection, id, owner)
+            SELECT collection, id, owner FROM entry WHERE collection = ? AND id = ? AND version IS NOT NULL LIMIT 1";
+        if crate::stix::marking::predefined(id).is_none() {
+            self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id])?;
+        }
+        Ok(())
+    }
+
+    fn remove(&self, date_added: i64) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM entry WHERE collection = ? AND date_added = ? RETURNING body";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let body: i64 = statement.query_row(params![self.collection.0, date_added], |row| row.get(0))?;
+        self.connection.prepare_cached("DELETE FROM body WHERE key = ?")?.execute([body])?;
+        Ok(())
+    }
+
+    /// Works out anew what the remaining entries of an object carry of each other.
+    fn rebuild(&self, id: &str) -> Result<(), StoreError> {
+        const ALL: &str = "SELECT date_added, spec, level, owner, version IS NULL FROM entry WHERE collection = ? AND id = ? ORDER BY spec, rank";
+        const SET: &str = "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, rivals = ? WHERE collection = ? AND date_added = ?";
+        type Remaining = (i64, u8, u8, i64, bool);
+        let remaining: Vec<Remaining> = self
+            .connection
+            .prepare_cached(ALL)?
+            .query_map(params![self.collection.0, id], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        let lowest = |entries: &[Remaining], spec: &dyn Fn(u8) -> bool| {
+            entries.iter().filter(|entry| spec(entry.1)).map(|entry| entry.2).min().unwrap_or(NO_LEVEL)
+        };
+        let mut set = self.connection.prepare_cached(SET)?;
+        for (at, &(date_added, spec, _, owner, unversioned)) in remaining.iter().enumerate() {
+            let newer = lowest(&remaining[at + 1..], &|other| other == spec);
+            let older = lowest(&remaining[..at], &|other| other == spec);
+            let newer_spec = lowest(&remaining, &|other| other > spec);
+            let rivals = unversioned && remaining.iter().any(|other| other.3 != owner);
+            set.execute(params![newer, older, newer_spec, rivals, self.collection.0, date_added])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,327 @@
+//! The one writer: a thread that owns the write connection, takes what waits in a bounded
+//! queue, and commits it together with one fsync. Nobody is answered before the commit.
+
+use super::registry;
+use super::table::Shelf;
+use crate::audit::{self, GENESIS};
+use crate::clock::Clock;
+use crate::store::registry::Change;
+use crate::store::{ChangeError, Deleted, Deletion, KeptStatus, Push, StoreError, admission};
+use crate::taxii::status::Status;
+use crate::taxii::timestamp::Timestamp;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi, params};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Requests that may wait for the writer. One more is told to come back later.
+const QUEUE: usize = 256;
+/// Requests that share a transaction and its fsync, at most.
+const GROUP: usize = 64;
+/// Entries for the trail that may wait in memory while the disk takes none.
+const NOTES: usize = 100_000;
+/// How long an entry that changes nothing may wait for a transaction to go with.
+const FLUSH: Duration = Duration::from_millis(200);
+/// Flushes of an idle writer between two clean-ups.
+const CLEAN_UP: u32 = 25;
+
+/// A handle on the writer. Dropping it lets the writer finish what waits, and waits for that.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: Option<SyncSender<Job>>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queued: AtomicUsize,
+    notes: Mutex<Notes>,
+}
+
+/// Entries of the trail that wait for the next transaction.
+#[derive(Debug, Default)]
+struct Notes {
+    entries: Vec<audit::Entry>,
+    lost: u64,
+}
+
+#[derive(Debug)]
+enum Job {
+    Add(Box<Push>, Reply<Status, StoreError>),
+    Delete(Box<Deletion>, Reply<Deleted, StoreError>),
+    Change(Box<(Change, audit::Actor)>, Reply<(), ChangeError>),
+}
+
+type Reply<T, E> = SyncSender<Result<T, E>>;
+
+impl Writer {
+    pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let shared = Arc::new(Shared::default());
+        let thread = Thread { connection, clock, shared: Arc::clone(&shared), stopped: None, idle: 0 };
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&queue));
+        let thread = thread.map_err(|error| StoreError::Broken(format!("cannot start the writer: {error}")))?;
+        Ok(Self { jobs: Some(jobs), shared, thread: Some(thread) })
+    }
+
+    pub(super) fn add(&self, push: Push) -> Result<Status, StoreError> {
+        self.submit(|reply| Job::Add(Box::new(push), reply))
+    }
+
+    pub(super) fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError> {
+        self.submit(|reply| Job::Delete(Box::new(deletion), reply))
+    }
+
+    pub(super) fn change(&self, change: Change, actor: audit::Actor) -> Result<(), ChangeError> {
+        self.submit(|reply| Job::Change(Box::new((change, actor)), reply))
+    }
+
+    pub(super) fn note(&self, entry: audit::Entry) {
+        let mut notes = self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.entries.len() < NOTES {
+            notes.entries.push(entry);
+        } else {
+            notes.lost += 1;
+        }
+    }
+
+    pub(super) fn queued(&self) -> usize {
+        self.shared.queued.load(Ordering::Relaxed)
+    }
+
+    /// Hands a job over, and waits until it is committed or refused.
+    fn submit<T, E: From<StoreError>>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Result<T, E> {
+        let gone = || StoreError::Broken("the store's writer has ended".to_owned());
+        let (reply, answer) = sync_channel(1);
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = jobs.try_send(job(reply)) {
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+            return Err(E::from(match error {
+                TrySendError::Full(_) => StoreError::Unavailable("too many requests wait to be written".to_owned()),
+                TrySendError::Disconnected(_) => gone(),
+            }));
+        }
+        answer.recv().map_err(|_| E::from(gone()))?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has nothing left to finish.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the writer's thread owns.
+struct Thread {
+    connection: Connection,
+    clock: Clock,
+    shared: Arc<Shared>,
+    /// Why nothing may be written any more, if so: after a failed fsync nobody knows what is on disk.
+    stopped: Option<StoreError>,
+    idle: u32,
+}
+
+impl Thread {
+    fn run(mut self, queue: &Receiver<Job>) {
+        loop {
+            let first = match queue.recv_timeout(FLUSH) {
+                Ok(job) => Some(job),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let group: Vec<Job> = first.into_iter().chain(queue.try_iter()).take(GROUP).collect();
+            self.shared.queued.fetch_sub(group.len(), Ordering::Relaxed);
+            self.turn(group);
+        }
+        self.turn(Vec::new());
+    }
+
+    /// One turn: a group of jobs, the notes that came in meanwhile, and in idle times the house work.
+    fn turn(&mut self, group: Vec<Job>) {
+        let busy = !group.is_empty();
+        let notes = std::mem::take(&mut *self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        if busy || !notes.entries.is_empty() {
+            self.commit(group, notes);
+            self.idle = 0;
+            return;
+        }
+        self.idle = self.idle.saturating_add(1);
+        if self.idle % CLEAN_UP == 0 {
+            self.clean_up();
+        }
+    }
+
+    fn commit(&mut self, group: Vec<Job>, notes: Notes) {
+        if let Some(reason) = &self.stopped {
+            group.into_iter().for_each(|job| job.fail(reason));
+            return;
+        }
+        match self.transact(&group, &notes) {
+            Ok(answers) => group.into_iter().zip(answers).for_each(|(job, outcome)| job.answer(outcome)),
+            Err(error) => {
+                tracing::error!(%error, "the store could not write");
+                group.into_iter().for_each(|job| job.fail(&error));
+                self.keep_notes(notes);
+            }
+        }
+    }
+
+    /// Does the whole group in one transaction. A job that cannot be done for a reason of its
+    /// own is undone alone; anything else undoes them all.
+    fn transact(&mut self, group: &[Job], notes: &Notes) -> Result<Vec<Outcome>, StoreError> {
+        let now = Timestamp::from(self.clock.now());
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for job in group {
+            outcomes.push(job.perform(&transaction, now)?);
+        }
+        for entry in &notes.entries {
+            write_audit(&transaction, entry)?;
+        }
+        if notes.lost > 0 {
+            let actor = audit::Actor { organisation: None, credential: None, address: "store".to_owned() };
+            write_audit(&transaction, &audit::Entry { at: now, actor, action: audit::Action::Gap { lost: notes.lost } })?;
+        }
+        if let Err(error) = transaction.commit() {
+            self.stopped = stops_for_good(&error);
+            return Err(error.into());
+        }
+        Ok(outcomes)
+    }
+
+    /// Puts entries back that could not be written, before those that came in since.
+    fn keep_notes(&self, mut notes: Notes) {
+        let mut waiting = self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.entries.append(&mut waiting.entries);
+        let lost = notes.entries.len().saturating_sub(NOTES);
+        notes.entries.truncate(NOTES);
+        waiting.lost += notes.lost + lost as u64;
+        waiting.entries = notes.entries;
+    }
+
+    /// Forgets statuses whose time is over, and gives the log's space back.
+    fn clean_up(&mut self) {
+        let now = Timestamp::from(self.clock.now()).micros();
+        let expired = self.connection.execute("DELETE FROM status WHERE expires <= ?", [now]);
+        let truncated = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = expired.and(truncated) {
+            tracing::warn!(%error, "the store could not be tidied");
+        }
+    }
+}
+
+/// What became of a job inside the transaction.
+enum Outcome {
+    Added(Status),
+    Deleted(Deleted),
+    Changed(Result<(), ChangeError>),
+    Failed(StoreError),
+}
+
+impl Job {
+    /// Does this job, or undoes it alone and says why. `Err` undoes the whole group.
+    fn perform(&self, connection: &Connection, now: Timestamp) -> Result<Outcome, StoreError> {
+        connection.execute_batch("SAVEPOINT job")?;
+        let outcome = match self {
+            Self::Add(push, _) => add(connection, push, now).map(Outcome::Added),
+            Self::Delete(deletion, _) => delete(connection, deletion).map(Outcome::Deleted),
+            Self::Change(change, _) => make_change(connection, &change.0, &change.1, now).map(Outcome::Changed),
+        };
+        match outcome {
+            Ok(outcome) => {
+                connection.execute_batch("RELEASE job")?;
+                Ok(outcome)
+            }
+            Err(error @ StoreError::Unavailable(_)) => Err(error),
+            Err(error @ StoreError::Broken(_)) => {
+                connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
+                Ok(Outcome::Failed(error))
+            }
+        }
+    }
+
+    fn answer(self, outcome: Outcome) {
+        // Whoever asked may have gone away meanwhile: then nobody is told.
+        match (self, outcome) {
+            (Self::Add(_, reply), Outcome::Added(status)) => drop(reply.send(Ok(status))),
+            (Self::Delete(_, reply), Outcome::Deleted(deleted)) => drop(reply.send(Ok(deleted))),
+            (Self::Change(_, reply), Outcome::Changed(changed)) => drop(reply.send(changed)),
+            (job, Outcome::Failed(error)) => job.fail(&error),
+            (job, _) => job.fail(&StoreError::Broken("the writer mixed up its answers".to_owned())),
+        }
+    }
+
+    fn fail(self, error: &StoreError) {
+        match self {
+            Self::Add(_, reply) => drop(reply.send(Err(error.clone()))),
+            Self::Delete(_, reply) => drop(reply.send(Err(error.clone()))),
+            Self::Change(_, reply) => drop(reply.send(Err(error.clone().into()))),
+        }
+    }
+}
+
+fn add(connection: &Connection, push: &Push, now: Timestamp) -> Result<Status, StoreError> {
+    const SQL: &str = "INSERT INTO status (id, root, organisation, collection, expires, resource) VALUES (?, ?, ?, ?, ?, ?)";
+    let mut shelf = Shelf { connection, collection: push.collection };
+    let (status, entry) = admission::add(&mut shelf, push, now)?;
+    let kept = KeptStatus::of(push, &status, now);
+    connection.prepare_cached(SQL)?.execute(params![
+        status.id.as_bytes(),
+        kept.root,
+        kept.organisation.0,
+        kept.collection.0,
+        kept.expires.micros(),
+        kept.resource,
+    ])?;
+    write_audit(connection, &entry)?;
+    Ok(status)
+}
+
+fn delete(connection: &Connection, deletion: &Deletion) -> Result<Deleted, StoreError> {
+    let shelf = Shelf { connection, collection: deletion.collection };
+    let (deleted, digests) = shelf.delete(deletion)?;
+    if let Deleted::Versions(_) = deleted {
+        write_audit(connection, &deletion.audit_entry(digests))?;
+    }
+    Ok(deleted)
+}
+
+fn make_change(
+    connection: &Connection,
+    change: &Change,
+    actor: &audit::Actor,
+    now: Timestamp,
+) -> Result<Result<(), ChangeError>, StoreError> {
+    if let Err(refused) = registry::load_within(connection)?.check(change) {
+        return Ok(Err(refused.into()));
+    }
+    registry::change(connection, change)?;
+    write_audit(connection, &change.audit_entry(now, actor))?;
+    Ok(Ok(()))
+}
+
+/// Appends to the trail: each entry is linked to the one before it.
+fn write_audit(connection: &Connection, entry: &audit::Entry) -> Result<(), StoreError> {
+    const LAST: &str = "SELECT link FROM audit ORDER BY seq DESC LIMIT 1";
+    const APPEND: &str = "INSERT INTO audit (entry, link) VALUES (?, ?)";
+    let previous = connection.prepare_cached(LAST)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(GENESIS);
+    let text = entry.text();
+    connection.prepare_cached(APPEND)?.execute(params![text, audit::link(&previous, &text)])?;
+    Ok(())
+}
+
+/// A failed fsync: what it was to write may be lost although a later one succeeds.
+fn stops_for_good(error: &rusqlite::Error) -> Option<StoreError> {
+    let code = error.sqlite_error().map(|error| error.extended_code)?;
+    let failed = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC].contains(&code);
+    let reason = "the disk failed to keep what was written: nothing more is taken until the server is started again";
+    failed.then(|| StoreError::Unavailable(reason.to_owned()))
+}
