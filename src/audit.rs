@@ -35,7 +35,7 @@ pub enum Action {
         collection: String,
         /// The resource, by TAXII's noun.
         resource: &'static str,
-        /// The query string as sent, cut to a safe length.
+        /// What was asked, with all that a cursor carried.
         query: String,
         /// How many items were given out.
         items: usize,

@@ -129,10 +129,9 @@ fn status(push: &Push, verdicts: &[Option<Verdict>], stamps: &HashMap<usize, Tim
         };
         let own_version = candidate.head.version.as_ref().map(ToString::to_string);
         let stamped = |at: &usize| stamps.get(at).map(ToString::to_string).unwrap_or_default();
-        let details = |version, message: Option<&str>| Details {
-            id: candidate.head.id.to_string(),
-            version,
-            message: message.map(str::to_owned),
+        let details = |version, message: Option<&str>| {
+            let message = message.map(str::to_owned);
+            Details { id: candidate.head.id.to_string(), version, message }
         };
         match verdict {
             Verdict::Add(_) => successes.push(details(own_version.unwrap_or_else(|| stamped(&at)), None)),
@@ -141,7 +140,8 @@ fn status(push: &Push, verdicts: &[Option<Verdict>], stamps: &HashMap<usize, Tim
                 successes.push(details(own_version.unwrap_or_else(|| stamped(first)), Some("occurs twice in this request")));
             }
             Verdict::Refused(reason) => {
-                failures.push(details(own_version.unwrap_or_else(|| push.requested.to_string()), Some(reason)));
+                let message = format!("/objects/{}/id: {reason}", push.first + at);
+                failures.push(details(own_version.unwrap_or_else(|| push.requested.to_string()), Some(&message)));
             }
         }
     }

@@ -118,6 +118,7 @@ impl Bench {
             actor: actor(),
             requested: Timestamp::EPOCH,
             keep_status: 86_400,
+            first: 0,
             offers,
         };
         self.store.add(push).unwrap()
@@ -197,7 +198,8 @@ fn observable(value: &str, level: Level) -> String {
 }
 
 fn failures(status: &Status) -> Vec<String> {
-    status.failures().iter().map(|details| details.message.clone().unwrap()).collect()
+    let reason = |message: &str| message.split_once(": ").unwrap().1.to_owned();
+    status.failures().iter().map(|details| reason(details.message.as_ref().unwrap())).collect()
 }
 
 /// Runs each rule on each engine.

@@ -154,6 +154,8 @@ pub struct Push {
     pub requested: Timestamp,
     /// How long the status is kept once complete, in seconds.
     pub keep_status: i64,
+    /// The place of the first offer in the list that the submitter sent; failures name places in it.
+    pub first: usize,
     /// The objects, in the order received.
     pub offers: Vec<Offer>,
 }

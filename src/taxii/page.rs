@@ -18,9 +18,6 @@ pub struct Cursor {
     /// Go on with what was added strictly later, in microseconds since the Unix epoch.
     #[serde(rename = "p")]
     position: i64,
-    /// The `added_after` of the first request, for the headers of a page that stays empty.
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
-    added_after: Option<i64>,
     /// What was asked for.
     #[serde(rename = "f")]
     pub filter: Filter,
@@ -33,19 +30,14 @@ pub type Key = [u8; 32];
 const SEAL: usize = 16;
 
 impl Cursor {
-    /// The place after `position` in a crawl that began with `added_after`.
-    pub fn new(position: Timestamp, added_after: Option<Timestamp>, filter: Filter) -> Self {
-        Self { position: position.micros(), added_after: added_after.map(Timestamp::micros), filter }
+    /// The place after `position` in a crawl for `filter`.
+    pub fn new(position: Timestamp, filter: Filter) -> Self {
+        Self { position: position.micros(), filter }
     }
 
     /// Go on with what was added strictly later.
     pub fn position(&self) -> Timestamp {
         Timestamp::from_micros(self.position)
-    }
-
-    /// The `added_after` of the first request.
-    pub fn added_after(&self) -> Option<Timestamp> {
-        self.added_after.map(Timestamp::from_micros)
     }
 
     /// The `next` value for this place, valid within `scope` only.
@@ -159,7 +151,7 @@ mod tests {
 
     fn cursor() -> Cursor {
         let filter = Filter { types: Some(vec!["indicator".into()]), ..Filter::default() };
-        Cursor::new(Timestamp::from_micros(1_700_000_000_123_456), None, filter)
+        Cursor::new(Timestamp::from_micros(1_700_000_000_123_456), filter)
     }
 
     #[test]

@@ -1,0 +1,186 @@
+//! Everything the server does, once, whatever door it came through.
+//!
+//! A caller signs in ([`sign_in`]) and gets a [`Session`]. The session answers what a
+//! caller may know without touching intelligence (discovery, roots, collections, its own
+//! statuses), and hands out capabilities: [`Reading`], [`Writing`], [`Deleting`]. Only a
+//! capability has the methods that touch intelligence, and only [`crate::access::decide`]
+//! makes the session give one away. It carries its collection, its caller and the caller's
+//! world, so what was checked is what is used. The operator's is [`Administering`].
+//!
+//! Nothing here knows HTTP, and nothing here waits: a door that must not block calls from
+//! a thread that may.
+
+mod administering;
+mod deleting;
+mod reading;
+mod session;
+mod sign_in;
+mod writing;
+
+pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
+pub use deleting::Deleting;
+pub use reading::{Found, Reading};
+pub use session::Session;
+pub use sign_in::{Caller, NotSignedIn};
+pub use writing::Writing;
+
+pub use crate::store::StoreError;
+
+use crate::access::decide::No;
+use crate::clock::Clock;
+use crate::store::Store;
+use crate::store::registry::Registry;
+use crate::taxii::filter::Malformed;
+use crate::taxii::objects::BodyError;
+use crate::taxii::page::Key;
+use crate::taxii::timestamp::Timestamp;
+use arc_swap::ArcSwap;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// How the exchange answers. The section `[taxii]` of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The server's name, in discovery.
+    pub title: String,
+    /// What it is for, in discovery.
+    pub description: Option<String>,
+    /// Whom to contact about it, in discovery.
+    pub contact: Option<String>,
+    /// Objects, records or versions in a page, at most.
+    pub page_size: usize,
+    /// Octets in a page, at most; one larger object is a page of its own.
+    pub page_octets: usize,
+    /// The largest request body that is taken, in octets: advertised, and enforced exactly.
+    pub max_content_length: u64,
+    /// Objects in one request, at most.
+    pub max_objects: usize,
+    /// Whether a STIX bundle, and `application/stix+json` and `application/json`, are taken
+    /// where the standard asks for an envelope: real pushers send them.
+    pub accept_bundles: bool,
+    /// Whether an empty page has an empty list. The standard says `{}`; Elastic's poller needs the list.
+    pub empty_objects: bool,
+    /// Organisations, by name, that get empty lists although others do not.
+    pub empty_objects_for: Vec<String>,
+    /// How long a status is kept after completion, in hours; at least 24 (TAXII 2.1 §4.3).
+    pub keep_status_hours: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            title: "Entente".to_owned(),
+            description: None,
+            contact: None,
+            page_size: 1000,
+            page_octets: 4 << 20,
+            max_content_length: 100 << 20,
+            max_objects: 100_000,
+            accept_bundles: true,
+            empty_objects: false,
+            empty_objects_for: Vec::new(),
+            keep_status_hours: 24,
+        }
+    }
+}
+
+impl Settings {
+    /// What is wrong with them together, each with what is allowed.
+    pub fn faults(&self) -> Vec<String> {
+        let bounds = [
+            (self.page_size == 0, "taxii.page_size is at least 1"),
+            (self.page_octets == 0, "taxii.page_octets is at least 1"),
+            (self.max_content_length == 0, "taxii.max_content_length is at least 1 (TAXII 2.1 §4.2)"),
+            (self.max_objects == 0, "taxii.max_objects is at least 1"),
+            (self.keep_status_hours < 24, "taxii.keep_status_hours is at least 24 (TAXII 2.1 §4.3)"),
+        ];
+        bounds.into_iter().filter(|(broken, _)| *broken).map(|(_, fault)| fault.to_owned()).collect()
+    }
+}
+
+/// Why a caller does not get what it asked for. Says what the caller can do, never what it may not know.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is nothing of that name, or the caller may not know of it.
+    #[error("there is nothing here, or nothing that you may see")]
+    Absent,
+    /// The caller may know of it, and lacks the right.
+    #[error("your organisation lacks the right for this: ask the operator of this server for it")]
+    Forbidden,
+    /// A parameter is malformed.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The request body as a whole cannot be taken.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The store could not do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<No> for Error {
+    fn from(no: No) -> Self {
+        match no {
+            No::Absent => Self::Absent,
+            No::Forbidden => Self::Forbidden,
+        }
+    }
+}
+
+/// The exchange: a store, and the rules of its use.
+pub struct Exchange {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    settings: Settings,
+    /// `https://host:port`, without a slash at the end.
+    public_url: String,
+    registry: ArcSwap<Registry>,
+    cursor_key: Key,
+}
+
+impl Exchange {
+    /// Opens the exchange on a store. Absolute URLs begin with `public_url`.
+    pub fn new(store: Arc<dyn Store>, clock: Clock, settings: Settings, public_url: &str) -> Result<Self, StoreError> {
+        let registry = ArcSwap::from_pointee(store.registry()?);
+        let cursor_key = store.cursor_key();
+        let public_url = public_url.trim_end_matches('/').to_owned();
+        Ok(Self { store, clock, settings, public_url, registry, cursor_key })
+    }
+
+    /// How it answers.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How many requests wait to be written.
+    pub fn queued(&self) -> usize {
+        self.store.queued()
+    }
+
+    /// Whether the store answers.
+    pub fn ready(&self) -> Result<(), StoreError> {
+        self.store.generation().map(drop)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    /// The registry as of now: read anew whenever it changed, by whichever program.
+    fn registry(&self) -> Result<Arc<Registry>, StoreError> {
+        let known = self.registry.load_full();
+        if known.generation == self.store.generation()? {
+            return Ok(known);
+        }
+        let fresh = Arc::new(self.store.registry()?);
+        self.registry.store(Arc::clone(&fresh));
+        Ok(fresh)
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! A session: one request of one caller, seen against the registry of that moment.
+
+use super::{Caller, Deleting, Error, Exchange, Reading, Writing};
+use crate::access::decide;
+use crate::access::permission::{Grant, World};
+use crate::store::registry::{self, Registry};
+use crate::taxii::api_root::ApiRoot;
+use crate::taxii::collections::{Collection, Collections, media_types};
+use crate::taxii::discovery::Discovery;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What a signed-in caller may ask. A root exists for it if it has a grant in one of the
+/// root's collections, a collection if it has a grant there.
+#[derive(Debug)]
+pub struct Session {
+    exchange: Arc<Exchange>,
+    registry: Arc<Registry>,
+    caller: Caller,
+}
+
+impl Session {
+    pub(super) fn new(exchange: Arc<Exchange>, registry: Arc<Registry>, caller: Caller) -> Self {
+        Self { exchange, registry, caller }
+    }
+
+    /// Who is asking.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The server and the API roots that the caller may see (TAXII 2.1 §4.1).
+    pub fn discovery(&self) -> Discovery {
+        let settings = &self.exchange.settings;
+        let visible = self.registry.roots.iter().filter(|root| self.root(&root.name).is_ok());
+        let api_roots: Vec<String> = visible.map(|root| format!("{}/{}/", self.exchange.public_url, root.name)).collect();
+        Discovery {
+            title: settings.title.clone(),
+            description: settings.description.clone(),
+            contact: settings.contact.clone(),
+            default: api_roots.first().cloned(),
+            api_roots,
+        }
+    }
+
+    /// An API root (TAXII 2.1 §4.2).
+    pub fn api_root(&self, root: &str) -> Result<ApiRoot, Error> {
+        let root = self.root(root)?;
+        Ok(ApiRoot::new(root.title.clone(), None, self.exchange.settings.max_content_length))
+    }
+
+    /// The collections of an API root (TAXII 2.1 §5.1).
+    pub fn collections(&self, root: &str) -> Result<Collections, Error> {
+        let root = self.root(root)?;
+        let in_root = self.registry.collections.iter().filter(|collection| collection.root == root.name);
+        let known = in_root.filter_map(|collection| self.grant(collection).map(|grant| resource(collection, grant)));
+        Ok(Collections { collections: known.collect() })
+    }
+
+    /// One collection, by its id or alias (TAXII 2.1 §5.2).
+    pub fn collection(&self, root: &str, id: &str) -> Result<Collection, Error> {
+        let (collection, grant) = self.find(root, id)?;
+        Ok(resource(collection, decide::know(grant)?))
+    }
+
+    /// A status, as JSON (TAXII 2.1 §4.3): for its submitter, and for who manages the collection.
+    pub fn status(&self, root: &str, id: &str) -> Result<Vec<u8>, Error> {
+        self.root(root)?;
+        let canonical = Uuid::try_parse(id).ok().filter(|parsed| parsed.to_string() == id).ok_or(Error::Absent)?;
+        let kept = self.exchange.store.status(canonical)?.filter(|kept| kept.root == root).ok_or(Error::Absent)?;
+        let manages = self.registry.grant(self.caller.organisation, kept.collection).is_some_and(|grant| grant.manage);
+        if kept.organisation != self.caller.organisation && !manages {
+            return Err(Error::Absent);
+        }
+        Ok(kept.resource)
+    }
+
+    /// The right to read a collection.
+    pub fn reading(&self, root: &str, collection: &str) -> Result<Reading, Error> {
+        let (collection, grant) = self.find(root, collection)?;
+        let level = decide::read(grant)?;
+        let world = World { organisation: self.caller.organisation, level: Some(level) };
+        Ok(Reading::new(Arc::clone(&self.exchange), collection.clone(), world, self.caller.clone()))
+    }
+
+    /// The right to add to a collection.
+    pub fn writing(&self, root: &str, collection: &str) -> Result<Writing, Error> {
+        let (collection, grant) = self.find(root, collection)?;
+        let grant = decide::write(grant)?;
+        Ok(Writing::new(Arc::clone(&self.exchange), collection.clone(), grant, self.caller.actor()))
+    }
+
+    /// The right to delete from a collection.
+    pub fn deleting(&self, root: &str, collection: &str) -> Result<Deleting, Error> {
+        let (collection, grant) = self.find(root, collection)?;
+        let level = decide::delete(grant)?;
+        let world = World { organisation: self.caller.organisation, level: Some(level) };
+        let manage = grant.is_some_and(|grant| grant.manage);
+        Ok(Deleting::new(Arc::clone(&self.exchange), collection.clone(), world, manage, self.caller.actor()))
+    }
+
+    fn root(&self, name: &str) -> Result<&registry::Root, Error> {
+        let known = |root: &&registry::Root| {
+            self.registry.collections.iter().any(|collection| collection.root == root.name && self.grant(collection).is_some())
+        };
+        self.registry.root(name).filter(known).ok_or(Error::Absent)
+    }
+
+    fn find(&self, root: &str, collection: &str) -> Result<(&registry::Collection, Option<&Grant>), Error> {
+        let collection = self.registry.collection(root, collection).ok_or(Error::Absent)?;
+        Ok((collection, self.grant(collection)))
+    }
+
+    fn grant(&self, collection: &registry::Collection) -> Option<&Grant> {
+        self.registry.grant(self.caller.organisation, collection.key)
+    }
+}
+
+fn resource(collection: &registry::Collection, grant: &Grant) -> Collection {
+    Collection {
+        id: collection.id.clone(),
+        title: collection.title.clone(),
+        description: collection.description.clone(),
+        alias: collection.alias.clone(),
+        can_read: grant.read.is_some(),
+        can_write: grant.can_write(),
+        media_types: media_types(&collection.specs),
+    }
+}
