@@ -1,0 +1,97 @@
+//! Answers: a resource, a page, an acceptance, nothing; and the headers that all have.
+
+use super::error::Problem;
+use crate::exchange::Found;
+use crate::taxii::media_type::TAXII;
+use crate::taxii::timestamp::Timestamp;
+use actix_http::body::BoxBody;
+use actix_http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
+use actix_http::{Response, ResponseBuilder, StatusCode};
+use bytes::Bytes;
+use serde::Serialize;
+
+const DATE_ADDED_FIRST: HeaderName = HeaderName::from_static("x-taxii-date-added-first");
+const DATE_ADDED_LAST: HeaderName = HeaderName::from_static("x-taxii-date-added-last");
+
+/// A good answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    status: StatusCode,
+    body: Bytes,
+    dates: Option<(Timestamp, Timestamp)>,
+    /// How many items of the collection are in it, for the log.
+    pub(super) items: usize,
+}
+
+impl Answer {
+    /// 200 with a resource.
+    pub(super) fn resource(resource: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(resource).map_err(|error| Problem::internal(&error.to_string()))?;
+        Ok(Self::text(StatusCode::OK, body))
+    }
+
+    /// 200 with a resource that is JSON already.
+    pub(super) fn ready(body: Vec<u8>) -> Self {
+        Self::text(StatusCode::OK, body)
+    }
+
+    /// 202 with a status resource (TAXII 2.1 §5.5).
+    pub(super) fn accepted(status: &impl Serialize) -> Result<Self, Problem> {
+        Ok(Self { status: StatusCode::ACCEPTED, ..Self::resource(status)? })
+    }
+
+    /// 200 with a page and its two dates (TAXII 2.1 §3.2).
+    pub(super) fn page(found: Found) -> Self {
+        let items = found.page.items;
+        Self { dates: Some(found.dates), items, ..Self::text(StatusCode::OK, found.page.body) }
+    }
+
+    /// 200 without a body (TAXII 2.1 §5.7).
+    pub(super) fn deleted() -> Self {
+        Self::text(StatusCode::OK, Vec::new())
+    }
+
+    fn text(status: StatusCode, body: Vec<u8>) -> Self {
+        Self { status, body: Bytes::from(body), dates: None, items: 0 }
+    }
+
+    pub(super) fn into_response(self) -> Response<BoxBody> {
+        let mut response = begin(self.status);
+        if let Some((first, last)) = self.dates {
+            response.insert_header((DATE_ADDED_FIRST, first.to_string()));
+            response.insert_header((DATE_ADDED_LAST, last.to_string()));
+        }
+        response.body(self.body).map_into_boxed_body()
+    }
+}
+
+impl Problem {
+    pub(super) fn into_response(self) -> Response<BoxBody> {
+        let mut response = begin(self.status);
+        if let Some(methods) = self.allow {
+            response.insert_header((ALLOW, methods));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §15.5.2 wants a challenge; no registered scheme names a TLS certificate.
+            response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("TLS-Client-Certificate realm=\"entente\"")));
+        }
+        if self.close {
+            response.force_close();
+        }
+        response.body(self.body).map_into_boxed_body()
+    }
+}
+
+/// The headers of every response. Bodies depend on who asks: nobody may keep them for another.
+fn begin(status: StatusCode) -> ResponseBuilder {
+    let mut response = ResponseBuilder::new(status);
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static(TAXII)));
+    response.insert_header((VARY, HeaderValue::from_static("Accept, Authorization")));
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+    response
+}

@@ -1,0 +1,132 @@
+//! The one place where an error becomes a status code and an error message resource
+//! (TAXII 2.1 §3.6).
+
+use crate::exchange::{Error, NotSignedIn, StoreError};
+use crate::taxii::error::Error as Resource;
+use crate::taxii::filter::Malformed;
+use crate::taxii::media_type::TAXII;
+use crate::taxii::objects::BodyError;
+use actix_http::StatusCode;
+
+/// A bad answer.
+#[derive(Debug)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    /// The error message resource.
+    pub(super) body: Vec<u8>,
+    /// Names this one occurrence in the log.
+    pub(super) error_id: String,
+    /// What was wrong, as the log tells it: more than the caller may be told.
+    pub(super) cause: Option<String>,
+    /// The methods that there are.
+    pub(super) allow: Option<&'static str>,
+    /// Seconds after which it may be tried again.
+    pub(super) retry_after: Option<u32>,
+    /// Whether the connection can be of no more use.
+    pub(super) close: bool,
+}
+
+impl Problem {
+    fn new(status: StatusCode, description: &str) -> Self {
+        let resource = Resource::new(status.as_u16(), status.canonical_reason().unwrap_or("Error"), description);
+        // A struct of strings always has a JSON form.
+        let body = serde_json::to_vec(&resource).unwrap_or_default();
+        Self { status, body, error_id: resource.error_id, cause: None, allow: None, retry_after: None, close: false }
+    }
+
+    pub(super) fn not_acceptable() -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, &format!("this server answers with {TAXII} only, and the Accept header excludes it"))
+    }
+
+    pub(super) fn unsupported_media_type() -> Self {
+        let description = format!("send the body as {TAXII}, with no Content-Encoding");
+        Self { close: true, ..Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &description) }
+    }
+
+    pub(super) fn uri_too_long(most: usize) -> Self {
+        Self::new(StatusCode::URI_TOO_LONG, &format!("the query string has more than {most} octets: ask for fewer values at once"))
+    }
+
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+        let description = format!("this endpoint has the methods {allow}");
+        Self { allow: Some(allow), close: true, ..Self::new(StatusCode::METHOD_NOT_ALLOWED, &description) }
+    }
+
+    pub(super) fn body_too_large(most: u64) -> Self {
+        let description = format!("the body exceeds max_content_length, which is {most} octets: send fewer objects at once");
+        Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, &description) }
+    }
+
+    pub(super) fn body_too_slow() -> Self {
+        Self { close: true, ..Self::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly, or stopped: nothing was added") }
+    }
+
+    pub(super) fn body_broken(reason: &str) -> Self {
+        Self { close: true, ..Self::new(StatusCode::BAD_REQUEST, &format!("the body could not be read: {reason}")) }
+    }
+
+    /// 404. In all that a caller can see, the same for what is not there and for what it may not see.
+    pub(super) fn absent() -> Self {
+        Self::new(StatusCode::NOT_FOUND, &Error::Absent.to_string())
+    }
+
+    pub(super) fn internal(cause: &str) -> Self {
+        let description = "the server failed: its operator finds the cause in the log under the error_id";
+        Self { cause: Some(cause.to_owned()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, description) }
+    }
+
+    fn unavailable(cause: &str) -> Self {
+        let description = "the server cannot do this now, and nothing was changed: try again";
+        Self {
+            cause: Some(cause.to_owned()),
+            retry_after: Some(10),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, description)
+        }
+    }
+
+    /// What the framework refuses before a handler sees it.
+    pub(super) fn framework_made(status: StatusCode) -> Self {
+        Self::new(status, match status {
+            StatusCode::REQUEST_TIMEOUT => "the request did not come in time",
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request's header is too large",
+            _ => "the request is not well-formed HTTP/1.1",
+        })
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Absent => Self::absent(),
+            Error::Forbidden => Self::new(StatusCode::FORBIDDEN, &error.to_string()),
+            Error::Malformed(malformed) => malformed.into(),
+            Error::Body(BodyError::NoEnvelope(_)) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+            Error::Body(BodyError::NotJson(_) | BodyError::NotUtf8(_)) => Self::new(StatusCode::BAD_REQUEST, &error.to_string()),
+            Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, &malformed.to_string())
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(cause) => Self::unavailable(&cause),
+            StoreError::Broken(cause) => Self::internal(&cause),
+        }
+    }
+}
+
+impl From<NotSignedIn> for Problem {
+    fn from(refusal: NotSignedIn) -> Self {
+        match refusal {
+            NotSignedIn::Store(error) => error.into(),
+            _ => Self { close: true, ..Self::new(StatusCode::UNAUTHORIZED, &refusal.to_string()) },
+        }
+    }
+}

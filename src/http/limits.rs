@@ -1,0 +1,101 @@
+//! Limits: how long and how much a connection may take. The section `[limits]` of the configuration.
+
+use serde::Deserialize;
+use std::time::Duration;
+
+/// Deadlines in seconds, counts, and a rate. The framework knows no deadline for bodies and
+/// none for answers that nobody reads, so these are kept here: see [`super::body`], [`super::stream`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// A TLS handshake is done after this long.
+    pub handshake_seconds: u64,
+    /// A request's header is there after this long.
+    pub header_seconds: u64,
+    /// A connection may be idle between requests for this long.
+    pub keep_alive_seconds: u64,
+    /// Some part of a body comes at least this often.
+    pub body_stall_seconds: u64,
+    /// After a start as long as a stall, a body comes at least this fast, on average.
+    pub body_octets_per_second: u64,
+    /// A whole body is there after this long.
+    pub body_seconds: u64,
+    /// A caller takes some part of an answer at least this often.
+    pub write_stall_seconds: u64,
+    /// Answers under way may take this long to finish when the server stops.
+    pub drain_seconds: u64,
+    /// Connections at a time; more wait until one ends.
+    pub connections: usize,
+    /// TLS handshakes at a time; more are closed at once.
+    pub handshakes: usize,
+    /// Threads that answer requests; 0: one for each processor.
+    pub workers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshake_seconds: 10,
+            header_seconds: 10,
+            keep_alive_seconds: 75,
+            body_stall_seconds: 10,
+            body_octets_per_second: 1024,
+            body_seconds: 900,
+            write_stall_seconds: 30,
+            drain_seconds: 30,
+            connections: 10_000,
+            handshakes: 512,
+            workers: 0,
+        }
+    }
+}
+
+impl Limits {
+    /// What is wrong with them, each with what is allowed.
+    pub fn faults(&self) -> Vec<String> {
+        let counts = [
+            ("handshake_seconds", self.handshake_seconds),
+            ("header_seconds", self.header_seconds),
+            ("keep_alive_seconds", self.keep_alive_seconds),
+            ("body_stall_seconds", self.body_stall_seconds),
+            ("body_octets_per_second", self.body_octets_per_second),
+            ("body_seconds", self.body_seconds),
+            ("write_stall_seconds", self.write_stall_seconds),
+            ("connections", self.connections as u64),
+            ("handshakes", self.handshakes as u64),
+        ];
+        counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| format!("limits.{name} is at least 1")).collect()
+    }
+
+    /// How many threads answer requests.
+    pub fn worker_count(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        }
+    }
+
+    pub(super) fn handshake(&self) -> Duration {
+        Duration::from_secs(self.handshake_seconds)
+    }
+
+    pub(super) fn header(&self) -> Duration {
+        Duration::from_secs(self.header_seconds)
+    }
+
+    pub(super) fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive_seconds)
+    }
+
+    pub(super) fn write_stall(&self) -> Duration {
+        Duration::from_secs(self.write_stall_seconds)
+    }
+
+    /// How long a body may have taken of which this many octets have come, the last just now:
+    /// from its beginning, and from now.
+    pub(super) fn body(&self, octets: usize) -> (Duration, Duration) {
+        let stall = Duration::from_secs(self.body_stall_seconds);
+        let at_rate = stall + Duration::from_secs(octets as u64 / self.body_octets_per_second.max(1));
+        (at_rate.min(Duration::from_secs(self.body_seconds)), stall)
+    }
+}

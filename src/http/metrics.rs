@@ -1,0 +1,98 @@
+//! What the server counts, in the text form that Prometheus reads. No label names an
+//! organisation, a collection or an object.
+
+use crate::taxii::status::Status;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+/// One label's name and value.
+type Label = [(&'static str, String); 1];
+type Labels = [(&'static str, String); 3];
+
+/// The server's counters.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    seconds: Family<Label, Histogram>,
+    items_out: Counter,
+    objects_in: Family<Label, Counter>,
+    tls_refusals: Family<Label, Counter>,
+    connections: Gauge,
+    writer_queue: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("entente");
+        let metrics = Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new([0.0001, 0.001, 0.01, 0.1, 1.0, 10.0])),
+            items_out: Counter::default(),
+            objects_in: Family::default(),
+            tls_refusals: Family::default(),
+            connections: Gauge::default(),
+            writer_queue: Gauge::default(),
+            registry: Registry::default(),
+        };
+        registry.register("requests", "Requests answered, by endpoint, method and status", metrics.requests.clone());
+        registry.register("request_seconds", "Time from header to answer, by endpoint", metrics.seconds.clone());
+        registry.register("items_out", "Objects, records and versions given out", metrics.items_out.clone());
+        registry.register("objects_in", "Objects offered, by outcome", metrics.objects_in.clone());
+        registry.register("tls_refusals", "Connections that did not get through the handshake, by reason", metrics.tls_refusals.clone());
+        registry.register("connections", "Connections past their handshake", metrics.connections.clone());
+        registry.register("writer_queue", "Requests that wait for the store's writer", metrics.writer_queue.clone());
+        Self { registry, ..metrics }
+    }
+
+    pub(super) fn answered(&self, endpoint: &'static str, method: &str, status: u16, items: usize, took: Duration) {
+        // Methods are the caller's words: those that no endpoint has are counted as one.
+        let method = ["GET", "HEAD", "POST", "DELETE"].into_iter().find(|known| *known == method).unwrap_or("other");
+        let labels = [("endpoint", endpoint.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
+        self.requests.get_or_create(&labels).inc();
+        self.seconds.get_or_create(&[("endpoint", endpoint.to_owned())]).observe(took.as_secs_f64());
+        self.items_out.inc_by(items as u64);
+    }
+
+    pub(super) fn added(&self, status: &Status) {
+        let count = |outcome: &str, objects: usize| {
+            self.objects_in.get_or_create(&[("outcome", outcome.to_owned())]).inc_by(objects as u64);
+        };
+        count("success", status.successes().len());
+        count("failure", status.failures().len());
+    }
+
+    pub(super) fn tls_refused(&self, reason: &'static str) {
+        self.tls_refusals.get_or_create(&[("reason", reason.to_owned())]).inc();
+    }
+
+    pub(super) fn connection_began(&self) {
+        self.connections.inc();
+    }
+
+    pub(super) fn connection_ended(&self) {
+        self.connections.dec();
+    }
+
+    /// All counters as text.
+    pub(super) fn text(&self, writer_queue: usize) -> String {
+        self.writer_queue.set(i64::try_from(writer_queue).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        // Writing to memory cannot fail.
+        let written = encode(&mut text, &self.registry);
+        debug_assert!(written.is_ok());
+        text
+    }
+}

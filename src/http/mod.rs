@@ -1,0 +1,90 @@
+//! The TAXII door: HTTP/1.1 over mutual TLS.
+//!
+//! A request's way: [`tls`] (whose key is it) → [`stream`] (deadlines) → [`routes`] (the
+//! whole URL table on one screen) → one file per TAXII noun, a few lines each (typed
+//! values in, one call on a capability, an answer out) → [`answer`] or [`error`], the
+//! one place where an error becomes a status code. [`ops`] is the operator's own door.
+//!
+//! No handler names the store, and none decides what a caller may do.
+
+mod answer;
+mod api_root;
+mod body;
+mod collections;
+mod discovery;
+mod error;
+pub mod limits;
+mod manifest;
+pub mod metrics;
+mod object;
+mod objects;
+mod ops;
+mod routes;
+pub mod server;
+mod status;
+mod stream;
+pub mod tls;
+mod versions;
+
+use crate::exchange::{Exchange, Session};
+use crate::taxii::filter::{Endpoint, Query};
+use crate::taxii::media_type::{self, Content};
+use actix_http::RequestHead;
+use actix_http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use error::Problem;
+use limits::Limits;
+use metrics::Metrics;
+use std::sync::Arc;
+
+/// What every handler works with. One for each server, shared by its workers.
+#[derive(Debug)]
+pub struct Door {
+    exchange: Arc<Exchange>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+/// The longest query string that is read, in octets.
+const LONGEST_QUERY: usize = 64 << 10;
+
+/// A request of a signed-in caller, before its particulars are looked at. The methods are
+/// called in the order in which a request that is wrong in several ways is told of them:
+/// 404 and 403 (the session), 406, 415, then 400.
+struct Asked<'r> {
+    door: &'r Door,
+    session: Session,
+    head: &'r RequestHead,
+}
+
+impl Asked<'_> {
+    /// 406 unless the caller takes TAXII 2.1.
+    fn accept(&self) -> Result<(), Problem> {
+        if media_type::accepts(self.lines(&ACCEPT)) { Ok(()) } else { Err(Problem::not_acceptable()) }
+    }
+
+    /// 415 unless the body is of a type that is taken, and not encoded.
+    fn content(&self) -> Result<(), Problem> {
+        let encoded = self.lines(&CONTENT_ENCODING).any(|coding| !coding.trim().eq_ignore_ascii_case("identity"));
+        let mut types = self.lines(&CONTENT_TYPE);
+        let taken = match (types.next().map_or(Content::Other, media_type::content), types.next()) {
+            (Content::Taxii, None) => true,
+            (Content::Stix, None) => self.door.exchange.settings().accept_bundles,
+            _ => false,
+        };
+        if taken && !encoded { Ok(()) } else { Err(Problem::unsupported_media_type()) }
+    }
+
+    /// 400 unless the query is well-formed for the endpoint.
+    fn query(&self, endpoint: Endpoint) -> Result<Query, Problem> {
+        let raw = self.head.uri.query().unwrap_or_default();
+        if raw.len() > LONGEST_QUERY {
+            return Err(Problem::uri_too_long(LONGEST_QUERY));
+        }
+        Query::parse(raw, endpoint).map_err(Problem::from)
+    }
+
+    /// The values of a header, line by line. What is not ASCII text is an empty value: it names nothing.
+    fn lines(&self, name: &HeaderName) -> impl Iterator<Item = &str> {
+        self.head.headers.get_all(name).map(|value| value.to_str().unwrap_or("?"))
+    }
+}

@@ -1,0 +1,23 @@
+//! `/{root}/collections/{id}/objects/` (TAXII 2.1 §5.4, §5.5).
+
+use super::answer::Answer;
+use super::error::Problem;
+use super::{Asked, body};
+use crate::taxii::filter::Endpoint;
+use actix_http::Payload;
+
+pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
+    let reading = asked.session.reading(root, collection)?;
+    asked.accept()?;
+    Ok(Answer::page(reading.objects(&asked.query(Endpoint::Collection)?)?))
+}
+
+pub(super) async fn post(asked: &Asked<'_>, root: &str, collection: &str, payload: Payload) -> Result<Answer, Problem> {
+    let writing = asked.session.writing(root, collection)?;
+    asked.accept()?;
+    asked.content()?;
+    let body = body::read(asked.door, asked.head, payload).await?;
+    let status = super::server::blocking(move || writing.add(&body)).await??;
+    asked.door.metrics.added(&status);
+    Answer::accepted(&status)
+}

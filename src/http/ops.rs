@@ -1,0 +1,33 @@
+//! The operator's own door: plain HTTP, loopback only. `/livez`, `/readyz`, `/metrics`.
+
+use super::Door;
+use actix_http::body::BoxBody;
+use actix_http::header::CONTENT_TYPE;
+use actix_http::{Method, Request, Response, StatusCode};
+use tokio::sync::watch;
+
+/// Answers one request. `draining` is true once the server has been told to stop.
+pub(super) fn answer(door: &Door, request: &Request, draining: &watch::Receiver<bool>) -> Response<BoxBody> {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned());
+    }
+    match request.path() {
+        "/livez" => plain(StatusCode::OK, "alive\n".to_owned()),
+        "/readyz" if *draining.borrow() => plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        "/readyz" => match door.exchange.ready() {
+            Ok(()) => plain(StatusCode::OK, "ready\n".to_owned()),
+            Err(error) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        },
+        "/metrics" => {
+            let mut response = plain(StatusCode::OK, door.metrics.text(door.exchange.queued()));
+            let open_metrics = actix_http::header::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, open_metrics);
+            response
+        }
+        _ => plain(StatusCode::NOT_FOUND, "/livez, /readyz, /metrics\n".to_owned()),
+    }
+}
+
+fn plain(status: StatusCode, text: String) -> Response<BoxBody> {
+    Response::build(status).insert_header((CONTENT_TYPE, "text/plain; charset=utf-8")).body(text).map_into_boxed_body()
+}

@@ -1,0 +1,155 @@
+//! The whole URL table. Paths are matched as they were sent: no segment that means
+//! anything needs percent-encoding, so one with a `%` means nothing, and two different
+//! paths never name one thing. A trailing slash may be missing.
+
+use super::answer::Answer;
+use super::error::Problem;
+use super::{Asked, api_root, collections, discovery, manifest, object, objects, status, versions};
+use crate::taxii::api_root::RESERVED;
+use actix_http::{Method, Payload};
+
+/// What a path names. A root is its path without the slashes around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route<'p> {
+    Discovery,
+    Root(&'p str),
+    Status(&'p str, &'p str),
+    Collections(&'p str),
+    Collection(&'p str, &'p str),
+    Manifest(&'p str, &'p str),
+    Objects(&'p str, &'p str),
+    Object(&'p str, &'p str, &'p str),
+    Versions(&'p str, &'p str, &'p str),
+}
+
+impl<'p> Route<'p> {
+    /// Reads a path.
+    pub(super) fn of(path: &'p str) -> Option<Self> {
+        let path = path.strip_prefix('/')?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if path.contains('%') || path.split('/').any(str::is_empty) {
+            return None;
+        }
+        if path == "taxii2" {
+            return Some(Self::Discovery);
+        }
+        let Some((root, below)) = split_at_reserved(path) else { return Some(Self::Root(path)) };
+        let segments: Vec<&str> = below.split('/').collect();
+        match segments[..] {
+            ["status", id] => Some(Self::Status(root, id)),
+            ["collections"] => Some(Self::Collections(root)),
+            ["collections", id] => Some(Self::Collection(root, id)),
+            ["collections", id, "manifest"] => Some(Self::Manifest(root, id)),
+            ["collections", id, "objects"] => Some(Self::Objects(root, id)),
+            ["collections", id, "objects", object] => Some(Self::Object(root, id, object)),
+            ["collections", id, "objects", object, "versions"] => Some(Self::Versions(root, id, object)),
+            _ => None,
+        }
+    }
+
+    /// The endpoint's name, for the log and the metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Discovery => "discovery",
+            Self::Root(..) => "api_root",
+            Self::Status(..) => "status",
+            Self::Collections(..) => "collections",
+            Self::Collection(..) => "collection",
+            Self::Manifest(..) => "manifest",
+            Self::Objects(..) => "objects",
+            Self::Object(..) => "object",
+            Self::Versions(..) => "versions",
+        }
+    }
+
+    fn allow(self) -> &'static str {
+        match self {
+            Self::Objects(..) => "GET, HEAD, POST",
+            Self::Object(..) => "GET, HEAD, DELETE",
+            _ => "GET, HEAD",
+        }
+    }
+
+    /// Answers a request. `HEAD` is answered as `GET`; the body is left out on the wire.
+    pub(super) async fn answer(self, asked: &Asked<'_>, payload: Payload) -> Result<Answer, Problem> {
+        let get = [Method::GET, Method::HEAD].contains(&asked.head.method);
+        match self {
+            Self::Discovery if get => discovery::get(asked),
+            Self::Root(root) if get => api_root::get(asked, root),
+            Self::Status(root, id) if get => status::get(asked, root, id),
+            Self::Collections(root) if get => collections::get(asked, root),
+            Self::Collection(root, id) if get => collections::get_one(asked, root, id),
+            Self::Manifest(root, id) if get => manifest::get(asked, root, id),
+            Self::Objects(root, id) if get => objects::get(asked, root, id),
+            Self::Objects(root, id) if asked.head.method == Method::POST => objects::post(asked, root, id, payload).await,
+            Self::Object(root, id, object) if get => object::get(asked, root, id, object),
+            Self::Object(root, id, object) if asked.head.method == Method::DELETE => object::delete(asked, root, id, object).await,
+            Self::Versions(root, id, object) if get => versions::get(asked, root, id, object),
+            _ => Err(self.wrong_method(asked)),
+        }
+    }
+
+    /// 405, unless the caller may not know that there is anything: then 404.
+    fn wrong_method(self, asked: &Asked<'_>) -> Problem {
+        let known = match self {
+            Self::Discovery => Ok(()),
+            Self::Root(root) | Self::Status(root, _) | Self::Collections(root) => asked.session.api_root(root).map(drop),
+            Self::Collection(root, id)
+            | Self::Manifest(root, id)
+            | Self::Objects(root, id)
+            | Self::Object(root, id, _)
+            | Self::Versions(root, id, _) => asked.session.collection(root, id).map(drop),
+        };
+        known.map_or_else(Problem::from, |()| Problem::method_not_allowed(self.allow()))
+    }
+}
+
+/// Parts a path before its first segment that has a meaning of its own below a root.
+fn split_at_reserved(path: &str) -> Option<(&str, &str)> {
+    let mut start = 0;
+    for segment in path.split('/') {
+        if RESERVED.contains(&segment) {
+            return Some((path[..start].trim_end_matches('/'), &path[start..]));
+        }
+        start += segment.len() + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_names_one_thing_or_nothing() {
+        for (path, expected) in [
+            ("/taxii2/", Some(Route::Discovery)),
+            ("/taxii2", Some(Route::Discovery)),
+            ("/api1/", Some(Route::Root("api1"))),
+            ("/taxii2/api1", Some(Route::Root("taxii2/api1"))),
+            ("/a/b/status/s/", Some(Route::Status("a/b", "s"))),
+            ("/api1/collections", Some(Route::Collections("api1"))),
+            ("/api1/collections/c/", Some(Route::Collection("api1", "c"))),
+            ("/api1/collections/c/manifest/", Some(Route::Manifest("api1", "c"))),
+            ("/api1/collections/c/objects/", Some(Route::Objects("api1", "c"))),
+            ("/api1/collections/c/objects/o/", Some(Route::Object("api1", "c", "o"))),
+            ("/api1/collections/c/objects/o/versions/", Some(Route::Versions("api1", "c", "o"))),
+            ("/api1/collections/c/object/o/", None),
+            ("/api1/collections/c/objects/o/versions/x/", None),
+            ("/api1/status/", None),
+            ("/api1/channels/", None),
+            ("/", None),
+            ("", None),
+            ("*", None),
+            ("//taxii2/", None),
+            ("/taxii2//", None),
+            ("/api1//collections/", None),
+            ("/taxii%32/", None),
+            ("/api1/collections/c/objects/%2e%2e%2f/", None),
+        ] {
+            assert_eq!(Route::of(path), expected, "{path}");
+        }
+        // No root has an empty name, so these name nothing that exists.
+        assert_eq!(Route::of("/collections/"), Some(Route::Collections("")));
+    }
+}

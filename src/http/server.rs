@@ -1,0 +1,264 @@
+//! The server: from a socket to answers, and to a clean end.
+
+use super::answer::Answer;
+use super::error::Problem;
+use super::limits::Limits;
+use super::metrics::Metrics;
+use super::routes::Route;
+use super::stream::{Peer, Stream};
+use super::{Asked, Door, body, ops};
+use crate::access::proof::certificate::Certificate;
+use crate::clock::stopwatch;
+use crate::exchange::{Exchange, Session};
+use actix_http::body::{BodySize, BoxBody, MessageBody};
+use actix_http::{HttpServiceBuilder, Payload, Request, RequestHead, Response};
+use actix_server::{Server, ServerHandle};
+use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service};
+use rustls::ServerConfig;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What it serves.
+    pub exchange: Arc<Exchange>,
+    /// How long and how much a connection may take.
+    pub limits: Limits,
+    /// The rules of TLS: see [`super::tls::server_config`].
+    pub tls: ServerConfig,
+    /// Where TAXII is spoken.
+    pub taxii: TcpListener,
+    /// Where the operator asks how it is, if anywhere.
+    pub ops: Option<TcpListener>,
+}
+
+/// Tells a running server to stop.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    handle: ServerHandle,
+    draining: Arc<watch::Sender<bool>>,
+}
+
+impl Stop {
+    /// Takes no more connections, closes idle ones, lets answers under way finish, and
+    /// returns when all is done or the drain time is over.
+    pub async fn drain(&self) {
+        self.draining.send_replace(true);
+        self.handle.stop(true).await;
+    }
+}
+
+/// Begins to serve. The future ends when the server has stopped. Runs inside an actix system.
+pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
+    let Parts { exchange, limits, tls, taxii, ops } = parts;
+    let metrics = Arc::new(Metrics::new());
+    let door = Arc::new(Door { exchange, limits, metrics });
+    let (draining, drained) = watch::channel(false);
+    let handshakes = Arc::new(Semaphore::new(limits.handshakes));
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let workers = limits.worker_count();
+    let mut builder = Server::build()
+        .workers(workers)
+        .max_concurrent_connections(limits.connections.div_ceil(workers))
+        .shutdown_timeout(limits.drain_seconds)
+        .disable_signals();
+    let taxii_door = Arc::clone(&door);
+    let taxii_drained = drained.clone();
+    builder = builder.listen("taxii", taxii, move || {
+        let (door, acceptor, handshakes) = (Arc::clone(&taxii_door), acceptor.clone(), Arc::clone(&handshakes));
+        let answering = Arc::clone(&door);
+        let expecting = Arc::clone(&door);
+        let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), acceptor.clone(), Arc::clone(&handshakes), socket));
+        let http = http_service(limits, &taxii_drained)
+            .on_connect_ext(|stream: &Stream, data| drop(data.insert(Arc::clone(&stream.peer))))
+            .expect(fn_service(move |request| expect(Arc::clone(&expecting), request)))
+            .h1(fn_service(move |request| answer(Arc::clone(&answering), request)));
+        accept.map_init_err(|()| ()).and_then(http.map_err(|_| ()))
+    })?;
+    if let Some(ops) = ops {
+        builder = builder.listen("ops", ops, move || {
+            let (door, answering) = (Arc::clone(&door), drained.clone());
+            let service = http_service(limits, &drained).h1(fn_service(move |request: Request| {
+                let answer = ops::answer(&door, &request, &answering);
+                async move { Ok::<_, Infallible>(answer) }
+            }));
+            service.tcp()
+        })?;
+    }
+    let server = builder.run();
+    let stop = Stop { handle: server.handle(), draining: Arc::new(draining) };
+    Ok((server, stop))
+}
+
+/// The framework's HTTP/1.1, with our deadlines.
+fn http_service<T, S>(limits: Limits, drained: &watch::Receiver<bool>) -> HttpServiceBuilder<T, S>
+where
+    S: ServiceFactory<Request, Config = ()>,
+    S::Error: Into<Response<BoxBody>> + 'static,
+    S::InitError: std::fmt::Debug,
+    <S::Service as Service<Request>>::Future: 'static,
+{
+    let drained = drained.clone();
+    HttpServiceBuilder::default()
+        .keep_alive(limits.keep_alive())
+        .client_request_timeout(limits.header())
+        // After an early answer the rest of a body is read for this long, so that the caller gets to see it.
+        .client_disconnect_timeout(limits.header())
+        .tcp_nodelay(true)
+        .graceful_shutdown_signal(move || {
+            let mut drained = drained.clone();
+            async move {
+                // An error says that the server is gone, which is as good a reason.
+                let _ = drained.wait_for(|draining| *draining).await;
+            }
+        })
+}
+
+/// The TLS handshake of one connection, within its time.
+async fn accept(
+    door: Arc<Door>,
+    acceptor: TlsAcceptor,
+    handshakes: Arc<Semaphore>,
+    socket: TcpStream,
+) -> Result<(Stream, Option<SocketAddr>), ()> {
+    let refuse = |address: Option<SocketAddr>, reason: &'static str, error: &dyn std::fmt::Display| {
+        let address = address.map(tracing::field::display);
+        tracing::info!(address, reason, %error, "handshake refused");
+        door.metrics.tls_refused(reason);
+    };
+    let address = socket.peer_addr().ok();
+    let Ok(_permit) = handshakes.try_acquire() else { return Err(refuse(address, "busy", &"too many handshakes at a time")) };
+    let tls = match timeout(door.limits.handshake(), acceptor.accept(socket)).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => return Err(refuse(address, refusal(&error), &error)),
+        Err(late) => return Err(refuse(address, "timeout", &late)),
+    };
+    let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let certificate = match (leaf.map(|leaf| Certificate::read(leaf)), address) {
+        (Some(Ok(certificate)), Some(_)) => certificate,
+        (Some(Err(error)), _) => return Err(refuse(address, "other", &error)),
+        _ => return Err(refuse(address, "other", &"the connection is gone")),
+    };
+    door.metrics.connection_began();
+    let peer = Peer { certificate, address: address.ok_or(())? };
+    let stream = Stream::new(tls, peer, Arc::clone(&door.metrics), door.limits.write_stall());
+    Ok((stream, address))
+}
+
+/// Why a handshake failed, in a word for the metrics.
+fn refusal(error: &std::io::Error) -> &'static str {
+    use rustls::CertificateError as Bad;
+    let rustls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match rustls {
+        Some(rustls::Error::NoCertificatesPresented) => "no_certificate",
+        Some(rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. })) => "expired",
+        Some(rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. })) => "not_yet_valid",
+        Some(rustls::Error::InvalidCertificate(Bad::UnknownIssuer)) => "unknown_issuer",
+        Some(rustls::Error::InvalidCertificate(Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. })) => "not_for_clients",
+        Some(rustls::Error::InvalidCertificate(_)) => "bad_certificate",
+        Some(_) => "protocol",
+        None => "closed",
+    }
+}
+
+/// Before a caller is told to go on and send its body: whether it may be of that size, and
+/// whether it is anybody.
+async fn expect(door: Arc<Door>, request: Request) -> Result<Request, Response<BoxBody>> {
+    let most = door.exchange.settings().max_content_length;
+    let verdict = match sign_in(&door, &request) {
+        Err(problem) => Err(problem),
+        Ok(_) if body::declared_length(request.head()).is_some_and(|length| length > most) => Err(Problem::body_too_large(most)),
+        Ok(_) => Ok(()),
+    };
+    verdict.map(|()| request).map_err(Problem::into_response)
+}
+
+/// Answers one request, whatever happens, and logs it.
+async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBody>, Infallible> {
+    let begun = stopwatch();
+    let payload = request.take_payload();
+    let outcome = unless_panicking(handle(&door, &request, payload)).await;
+    let (items, organisation) = match &outcome {
+        Ok((answer, organisation)) => (answer.items, Some(organisation.clone())),
+        Err(_) => (0, None),
+    };
+    let (error_id, cause) = match &outcome {
+        Ok(_) => (None, None),
+        Err(problem) => (Some(problem.error_id.clone()), problem.cause.clone()),
+    };
+    let response = outcome.map_or_else(Problem::into_response, |(answer, _)| answer.into_response());
+    log(&door, request.head(), &response, &Outcome { begun, items, organisation, error_id, cause });
+    Ok(response)
+}
+
+/// What the log says of a request beyond request and response.
+struct Outcome {
+    begun: Instant,
+    items: usize,
+    organisation: Option<String>,
+    error_id: Option<String>,
+    cause: Option<String>,
+}
+
+async fn handle(door: &Door, request: &Request, payload: Payload) -> Result<(Answer, String), Problem> {
+    let session = sign_in(door, request)?;
+    let organisation = session.caller().name.clone();
+    let route = Route::of(request.path()).ok_or_else(Problem::absent)?;
+    let asked = Asked { door, session, head: request.head() };
+    Ok((route.answer(&asked, payload).await?, organisation))
+}
+
+fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
+    let peer = request.conn_data::<Arc<Peer>>().ok_or_else(|| Problem::internal("a request on no connection"))?;
+    Ok(door.exchange.sign_in(&peer.certificate, &peer.address.to_string())?)
+}
+
+/// One line for each request. Query strings stay out: they can be long, and the audit trail has them.
+fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, outcome: &Outcome) {
+    let took = outcome.begun.elapsed();
+    let status = response.status().as_u16();
+    let endpoint = Route::of(head.uri.path()).map_or("none", Route::name);
+    door.metrics.answered(endpoint, head.method.as_str(), status, outcome.items, took);
+    let path: String = head.uri.path().chars().take(256).collect();
+    let octets = match response.body().size() {
+        BodySize::Sized(octets) => octets,
+        BodySize::None | BodySize::Stream => 0,
+    };
+    let (organisation, error_id) = (outcome.organisation.as_deref(), outcome.error_id.as_deref());
+    let address = head.peer_addr.map(tracing::field::display);
+    let millis = took.as_secs_f64() * 1000.0;
+    let items = outcome.items;
+    match &outcome.cause {
+        None => tracing::info!(method = %head.method, path, status, octets, items, millis, organisation, address, error_id, "request"),
+        Some(cause) => {
+            tracing::error!(method = %head.method, path, status, octets, millis, address, error_id, cause, "request failed");
+        }
+    }
+}
+
+/// Runs work that waits for the disk on a thread that may wait: the one crossing from here
+/// to the store's writer.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    actix_rt::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error.to_string()))
+}
+
+/// A panic costs one request: its answer is a 500, and the others go on.
+async fn unless_panicking<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Problem::internal("a handler panicked"))))
+    })
+    .await
+}

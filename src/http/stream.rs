@@ -1,0 +1,178 @@
+//! The connection under the framework. It ends callers that take no answer, and it puts
+//! words into the answers that the framework makes before any handler runs: those have
+//! neither media type nor body, and every answer of a TAXII server has both.
+
+use super::error::Problem;
+use super::metrics::Metrics;
+use crate::access::proof::certificate::Certificate;
+use crate::taxii::media_type::TAXII;
+use actix_http::StatusCode;
+use actix_rt::net::{ActixStream, Ready};
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+use tokio_rustls::server::TlsStream;
+
+/// Whose connection it is.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// The certificate that the handshake proved.
+    pub(super) certificate: Certificate,
+    /// Network address and port.
+    pub(super) address: SocketAddr,
+}
+
+/// A TLS connection after its handshake.
+pub(super) struct Stream {
+    tls: TlsStream<TcpStream>,
+    pub(super) peer: Arc<Peer>,
+    metrics: Arc<Metrics>,
+    write_stall: Duration,
+    /// Runs while a write waits for the caller.
+    stalled: Option<Pin<Box<Sleep>>>,
+    /// Octets that go out in place of what the framework wrote.
+    reworded: Option<Vec<u8>>,
+}
+
+impl Stream {
+    pub(super) fn new(tls: TlsStream<TcpStream>, peer: Peer, metrics: Arc<Metrics>, write_stall: Duration) -> Self {
+        Self { tls, peer: Arc::new(peer), metrics, write_stall, stalled: None, reworded: None }
+    }
+
+    /// Passes a write's outcome on, unless it has waited for too long.
+    fn unless_stalled<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.write_stall)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the caller takes no answer")))
+    }
+
+    /// Writes what stands in place of `octets`, and then says that those are written.
+    fn write_reworded(&mut self, cx: &mut Context<'_>, mut rest: Vec<u8>, octets: usize) -> Poll<io::Result<usize>> {
+        while !rest.is_empty() {
+            match Pin::new(&mut self.tls).poll_write(cx, &rest) {
+                Poll::Ready(Ok(written)) => drop(rest.drain(..written)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.reworded = Some(rest);
+                    return self.unless_stalled(cx, Poll::Pending);
+                }
+            }
+        }
+        self.unless_stalled(cx, Poll::Ready(Ok(octets)))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.metrics.connection_ended();
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tls).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(rest) = self.reworded.take() {
+            return self.write_reworded(cx, rest, octets.len());
+        }
+        if let Some(reworded) = reword(octets) {
+            return self.write_reworded(cx, reworded, octets.len());
+        }
+        let outcome = Pin::new(&mut self.tls).poll_write(cx, octets);
+        self.unless_stalled(cx, outcome)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.tls).poll_flush(cx);
+        self.unless_stalled(cx, outcome)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.tls).poll_shutdown(cx);
+        self.unless_stalled(cx, outcome)
+    }
+}
+
+impl ActixStream for Stream {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        self.tls.get_ref().0.poll_read_ready(cx).map_ok(|()| Ready::READABLE)
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        self.tls.get_ref().0.poll_write_ready(cx).map_ok(|()| Ready::WRITABLE)
+    }
+}
+
+/// What goes out in place of `octets`, if they end with an answer that the framework made.
+///
+/// Such an answer has no body and no media type, and it is the last on its connection, so
+/// it stands at the end of what is written. It cannot be mistaken for a part of an answer
+/// of ours: those have a media type, and their bodies are JSON, in which no line of a
+/// response header can occur (a string holds no raw line break).
+fn reword(octets: &[u8]) -> Option<Vec<u8>> {
+    /// The framework's own heads are shorter than this.
+    const LONGEST: usize = 512;
+    if !octets.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let tail = octets.len().saturating_sub(LONGEST);
+    let begin = tail + octets[tail..].windows(10).rposition(|window| window == b"HTTP/1.1 4")?;
+    let head = std::str::from_utf8(&octets[begin..]).ok()?;
+    if head.contains("content-type") {
+        return None;
+    }
+    let status = StatusCode::from_bytes(head.get(9..12)?.as_bytes()).ok()?;
+    let problem = Problem::framework_made(status);
+    tracing::info!(status = status.as_u16(), error_id = problem.error_id, "request refused before it was read");
+    let date = head.lines().find(|line| line.starts_with("date: ")).unwrap_or("connection: close");
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {TAXII}\r\ncontent-length: {}\r\nvary: Accept, Authorization\r\n\
+         cache-control: no-store\r\nconnection: close\r\n{date}\r\n\r\n",
+        problem.body.len()
+    );
+    Some([&octets[..begin], head.as_bytes(), &problem.body].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_the_framework_made_gets_media_type_and_body() {
+        let made = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n\r\n";
+        let before = b"HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}";
+        let reworded = String::from_utf8(reword(&[&before[..], &made[..]].concat()).unwrap()).unwrap();
+        assert!(reworded.starts_with("HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}HTTP/1.1 408 Request Timeout\r\n"));
+        assert!(reworded.contains("\r\ncontent-type: application/taxii+json;version=2.1\r\n"));
+        assert!(reworded.contains("\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n"));
+        assert!(reworded.ends_with('}') && reworded.contains(r#""http_status":"408""#));
+    }
+
+    #[test]
+    fn answers_of_ours_go_out_as_they_are() {
+        for octets in [
+            &b"HTTP/1.1 200 OK\r\ncontent-type: application/taxii+json;version=2.1\r\n\r\n"[..],
+            b"HTTP/1.1 404 Not Found\r\ncontent-type: application/taxii+json;version=2.1\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\n",
+            b"{\"objects\":[{\"x\":\"HTTP/1.1 408 Request Timeout\"}]}",
+            b"\r\n\r\n",
+        ] {
+            assert_eq!(reword(octets), None);
+        }
+    }
+}
