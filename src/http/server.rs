@@ -186,24 +186,28 @@ async fn expect(door: Arc<Door>, request: Request) -> Result<Request, Response<B
 
 /// Answers one request, whatever happens, and logs it.
 async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBody>, Infallible> {
-    let begun = stopwatch();
+    let mut event = Event { begun: stopwatch(), items: 0, organisation: None, error_id: None, cause: None };
     let payload = request.take_payload();
-    let outcome = unless_panicking(handle(&door, &request, payload)).await;
-    let (items, organisation) = match &outcome {
-        Ok((answer, organisation)) => (answer.items, Some(organisation.clone())),
-        Err(_) => (0, None),
+    let session = sign_in(&door, &request);
+    event.organisation = session.as_ref().ok().map(|session| session.caller().name.clone());
+    let outcome = match session {
+        Ok(session) => unless_panicking(handle(&door, session, request.head(), payload)).await,
+        Err(problem) => Err(problem),
     };
-    let (error_id, cause) = match &outcome {
-        Ok(_) => (None, None),
-        Err(problem) => (Some(problem.error_id.clone()), problem.cause.clone()),
-    };
-    let response = outcome.map_or_else(Problem::into_response, |(answer, _)| answer.into_response());
-    log(&door, request.head(), &response, &Outcome { begun, items, organisation, error_id, cause });
+    match &outcome {
+        Ok(answer) => event.items = answer.items,
+        Err(problem) => {
+            event.error_id = Some(problem.error_id.clone());
+            event.cause.clone_from(&problem.cause);
+        }
+    }
+    let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
+    log(&door, request.head(), &response, &event);
     Ok(response)
 }
 
 /// What the log says of a request beyond request and response.
-struct Outcome {
+struct Event {
     begun: Instant,
     items: usize,
     organisation: Option<String>,
@@ -211,12 +215,9 @@ struct Outcome {
     cause: Option<String>,
 }
 
-async fn handle(door: &Door, request: &Request, payload: Payload) -> Result<(Answer, String), Problem> {
-    let session = sign_in(door, request)?;
-    let organisation = session.caller().name.clone();
-    let route = Route::of(request.path()).ok_or_else(Problem::absent)?;
-    let asked = Asked { door, session, head: request.head() };
-    Ok((route.answer(&asked, payload).await?, organisation))
+async fn handle(door: &Door, session: Session, head: &RequestHead, payload: Payload) -> Result<Answer, Problem> {
+    let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
+    route.answer(&Asked { door, session, head }, payload).await
 }
 
 fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
@@ -225,25 +226,23 @@ fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
 }
 
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.
-fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, outcome: &Outcome) {
-    let took = outcome.begun.elapsed();
+fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Event) {
+    let took = event.begun.elapsed();
+    let Event { items, organisation, error_id, cause, .. } = event;
     let status = response.status().as_u16();
     let endpoint = Route::of(head.uri.path()).map_or("none", Route::name);
-    door.metrics.answered(endpoint, head.method.as_str(), status, outcome.items, took);
+    door.metrics.answered(endpoint, head.method.as_str(), status, *items, took);
     let path: String = head.uri.path().chars().take(256).collect();
     let octets = match response.body().size() {
         BodySize::Sized(octets) => octets,
         BodySize::None | BodySize::Stream => 0,
     };
-    let (organisation, error_id) = (outcome.organisation.as_deref(), outcome.error_id.as_deref());
     let address = head.peer_addr.map(tracing::field::display);
     let millis = took.as_secs_f64() * 1000.0;
-    let items = outcome.items;
-    match &outcome.cause {
-        None => tracing::info!(method = %head.method, path, status, octets, items, millis, organisation, address, error_id, "request"),
-        Some(cause) => {
-            tracing::error!(method = %head.method, path, status, octets, millis, address, error_id, cause, "request failed");
-        }
+    let (method, organisation, error_id) = (&head.method, organisation.as_deref(), error_id.as_deref());
+    match cause {
+        None => tracing::info!(%method, path, status, octets, items, millis, organisation, address, error_id, "request"),
+        Some(cause) => tracing::error!(%method, path, status, millis, organisation, address, error_id, cause, "request failed"),
     }
 }
 

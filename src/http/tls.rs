@@ -240,3 +240,12 @@ impl ClientCertVerifier for Anchors {
         self.verifier.load().chain.supported_verify_schemes()
     }
 }
+
+/// Whether a client with this chain would get through the handshake now.
+pub fn is_trusted(pki: &Path, chain: &[CertificateDer<'_>], now: SystemTime) -> Result<(), Error> {
+    let general = |error: &dyn std::fmt::Display| Error::General(error.to_string());
+    let anchors = Anchors::open(pki, Arc::new(default_provider())).map_err(|error| general(&error))?;
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|error| general(&error))?;
+    let (leaf, intermediates) = chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+    anchors.verify_client_cert(leaf, intermediates, UnixTime::since_unix_epoch(since)).map(drop)
+}

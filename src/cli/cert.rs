@@ -1,0 +1,128 @@
+//! `entente cert`
+
+use super::{Failure, pki, say, say_json};
+use crate::access::credential::Fingerprint;
+use crate::access::proof::certificate::Certificate;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::exchange::Administering;
+use crate::http::tls;
+use crate::taxii::timestamp::Timestamp;
+use clap::Subcommand;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Cert {
+    /// Issue a certificate to an organisation, signed by this server's CA, and register it.
+    Issue {
+        /// The organisation's name.
+        org: String,
+        /// The folder for ORG.pem (leaf and chain) and ORG.key.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// How long it is valid.
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+    },
+    /// Register a certificate that was made elsewhere. Its CA belongs into pki/anchors/.
+    Add {
+        /// The organisation's name.
+        org: String,
+        /// The certificate in PEM; the first one of the file is meant.
+        file: PathBuf,
+    },
+    /// Show registered certificates: fingerprint, organisation, subject, days left.
+    List {
+        /// Only those of this organisation.
+        org: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a certificate: its holder is refused from the next request on.
+    Remove {
+        /// The organisation's name.
+        org: String,
+        /// The fingerprint, or its first digits.
+        fingerprint: String,
+    },
+}
+
+impl Cert {
+    pub(super) fn run(self, settings: &Settings, admin: &Administering) -> Result<(), Failure> {
+        match self {
+            Self::Issue { org, out, days } => {
+                let fingerprint = issue(settings, admin, &org, &out, days)?;
+                say(&format!("issued {0}/{org}.pem and {0}/{org}.key, registered as {fingerprint}", out.display()))
+            }
+            Self::Add { org, file } => add(settings, admin, &org, &file),
+            Self::List { org, json } => list(admin, org.as_deref(), json),
+            Self::Remove { org, fingerprint } => {
+                let removed = admin.remove_certificate(&org, &fingerprint)?;
+                say(&format!("removed {removed}: whoever has its key is refused from the next request on"))
+            }
+        }
+    }
+}
+
+/// Issues and registers a certificate.
+pub(super) fn issue(settings: &Settings, admin: &Administering, org: &str, out: &Path, days: u32) -> Result<Fingerprint, Failure> {
+    // Before any file is made: is there such an organisation?
+    admin.organisation(org)?;
+    std::fs::create_dir_all(out)?;
+    let (pem, key) = (out.join(format!("{org}.pem")), out.join(format!("{org}.key")));
+    pki::issue_client(&settings.server.pki, org, days, Clock::system().now(), (&pem, &key))?;
+    Ok(admin.register(org, &first_certificate(&pem)?)?)
+}
+
+fn add(settings: &Settings, admin: &Administering, org: &str, file: &Path) -> Result<(), Failure> {
+    let certificate = first_certificate(file)?;
+    let refuse = |reason: String| Err(Failure::new(format!("{}: {reason}", file.display())));
+    if !certificate.for_clients {
+        return refuse("does not say that it is for clients: it needs the extended key usage clientAuth".to_owned());
+    }
+    if !certificate.is_valid_at(admin.now()) {
+        return refuse(format!("is valid from {} to {}, not now", certificate.not_before, certificate.not_after));
+    }
+    let fingerprint = admin.register(org, &certificate)?;
+    say(&format!("registered {fingerprint} for {org}"))?;
+    let anchors = settings.server.pki.join("anchors");
+    match tls::is_trusted(&settings.server.pki, &tls::certificates(file)?, Clock::system().now()) {
+        Ok(()) => Ok(()),
+        Err(error) => say(&format!("but the server does not trust its issuer yet ({error}): put the CA's certificate into {}", anchors.display())),
+    }
+}
+
+fn first_certificate(file: &Path) -> Result<Certificate, Failure> {
+    let chain = tls::certificates(file)?;
+    let first = chain.first().ok_or_else(|| Failure::new(format!("{}: has no certificate", file.display())))?;
+    Certificate::read(first).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+fn list(admin: &Administering, org: Option<&str>, json: bool) -> Result<(), Failure> {
+    let registry = admin.overview()?.registry;
+    let only = org.map(|org| admin.organisation(org)).transpose()?;
+    let now = admin.now();
+    let mut rows = Vec::new();
+    for credential in &registry.credentials {
+        if only.as_ref().is_some_and(|only| only.key != credential.organisation) {
+            continue;
+        }
+        let organisation = registry.organisation_by_key(credential.organisation).map_or("", |organisation| &organisation.name);
+        let days = days_left(credential.not_after, now);
+        if !json {
+            say(&format!("{}  {organisation}  {}  {days} days left", credential.fingerprint, credential.subject))?;
+        }
+        rows.push(json!({
+            "fingerprint": credential.fingerprint.to_string(), "organisation": organisation, "subject": credential.subject,
+            "not_after": credential.not_after, "days_left": days,
+        }));
+    }
+    if json { say_json(&json!({ "certificates": rows })) } else { Ok(()) }
+}
+
+/// Whole days until a certificate ends; negative if it has.
+pub(super) fn days_left(not_after: Timestamp, now: Timestamp) -> i64 {
+    (not_after.micros() - now.micros()).div_euclid(86_400_000_000)
+}

@@ -1,0 +1,109 @@
+//! `entente check`
+
+use super::cert::days_left;
+use super::{Failure, operator, say, say_json};
+use crate::clock::Clock;
+use crate::config::{self, Settings};
+use crate::exchange::Administering;
+use crate::http::tls;
+use crate::store::registry::Registry;
+use crate::store::sqlite::Sqlite;
+use crate::taxii::timestamp::Timestamp;
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Certificates with fewer days left are found fault with.
+const SOON: i64 = 30;
+
+/// What was found. The server runs with a warning, and does not with an error.
+#[derive(Debug, Default)]
+struct Findings {
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+pub(super) fn run(config: &Path, as_json: bool) -> Result<ExitCode, Failure> {
+    let mut findings = Findings::default();
+    match config::load(config, std::env::vars()) {
+        Ok(settings) => {
+            pki(&settings, &mut findings);
+            store(&settings, &mut findings)?;
+        }
+        Err(error) => findings.errors.push(error.to_string()),
+    }
+    let Findings { errors, warnings } = &findings;
+    if as_json {
+        say_json(&json!({"errors": errors, "warnings": warnings}))?;
+    } else {
+        errors.iter().try_for_each(|error| say(&format!("error: {error}")))?;
+        warnings.iter().try_for_each(|warning| say(&format!("warning: {warning}")))?;
+        if errors.is_empty() && warnings.is_empty() {
+            say("all is well")?;
+        }
+    }
+    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn pki(settings: &Settings, findings: &mut Findings) {
+    let (pki, now) = (&settings.server.pki, Clock::system().now());
+    if let Err(error) = tls::server_config(pki, now) {
+        findings.errors.push(error.to_string());
+        return;
+    }
+    let leaf = tls::certificates(&pki.join("server.pem")).ok();
+    let leaf = leaf.and_then(|chain| crate::access::proof::certificate::Certificate::read(chain.first()?).ok());
+    if let Some(days) = leaf.map(|leaf| days_left(leaf.not_after, now.into())).filter(|days| *days < SOON) {
+        findings.warnings.push(format!("{}: {days} days left: replace it", pki.join("server.pem").display()));
+    }
+}
+
+fn store(settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
+    let store = match Sqlite::open(&settings.server.data, Clock::system()) {
+        Ok(store) => store,
+        Err(error) => {
+            findings.errors.push(error.to_string());
+            return Ok(());
+        }
+    };
+    let damages = store.faults()?.into_iter().map(|damage| format!("the store is damaged: {damage}: restore a backup"));
+    findings.errors.extend(damages);
+    let admin = Administering::new(Arc::new(store), Clock::system(), settings.taxii.clone(), &operator())?;
+    registry(&admin.overview()?.registry, admin.now(), findings);
+    let registry = admin.overview()?.registry;
+    let strangers = settings.taxii.empty_objects_for.iter().filter(|name| registry.organisation(name).is_none());
+    findings.warnings.extend(strangers.map(|name| format!("taxii.empty_objects_for names {name:?}, and there is no such organisation")));
+    Ok(())
+}
+
+fn registry(registry: &Registry, now: Timestamp, findings: &mut Findings) {
+    let mut warn = |warning: String| findings.warnings.push(warning);
+    if registry.roots.is_empty() {
+        warn("there is no API root: add one with `root add`".to_owned());
+    }
+    for root in &registry.roots {
+        if !registry.collections.iter().any(|collection| collection.root == root.name) {
+            warn(format!("the API root {} has no collection, so nobody sees it: add one with `collection add`", root.name));
+        }
+    }
+    for collection in &registry.collections {
+        if !registry.grants.iter().any(|grant| grant.collection == collection.key) {
+            warn(format!("the collection {:?} has no grant, so nobody sees it: give one with `grant`", collection.title));
+        }
+        if collection.title.contains('.') {
+            warn(format!("the title {:?} has a dot: clients that choose by ROOT.TITLE cannot use it", collection.title));
+        }
+    }
+    for organisation in &registry.organisations {
+        if !registry.credentials.iter().any(|credential| credential.organisation == organisation.key) {
+            warn(format!("{} has no certificate and cannot get in: give it one with `cert`", organisation.name));
+        }
+        for credential in registry.credentials.iter().filter(|credential| credential.organisation == organisation.key) {
+            let days = days_left(credential.not_after, now);
+            if days < SOON {
+                warn(format!("the certificate {} of {} has {days} days left: issue another one", credential.fingerprint, organisation.name));
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `entente init`: settings, a CA, a server certificate, an empty store.
+
+use super::{Failure, pki, say};
+use crate::clock::Clock;
+use crate::store::sqlite::Sqlite;
+use std::fs;
+use std::path::Path;
+
+pub(super) fn run(dir: &Path, hosts: &[String]) -> Result<(), Failure> {
+    make(dir, hosts)?;
+    say(&format!(
+        "made {0}: next `entente -c {0}/entente.toml root add NAME --title TITLE`, then collections, organisations, certificates and grants",
+        dir.display()
+    ))
+}
+
+/// Makes a server in a folder that is new or empty.
+pub(super) fn make(dir: &Path, hosts: &[String]) -> Result<(), Failure> {
+    if dir.exists() && fs::read_dir(dir)?.next().is_some() {
+        return Err(Failure::new(format!("{} is not empty: name a new folder", dir.display())));
+    }
+    if let Some(odd) = hosts.iter().find(|host| !is_host(host)) {
+        return Err(Failure::new(format!("{odd:?} is no host: give a name such as taxii.example.org, or an address")));
+    }
+    let data = dir.join("data");
+    fs::create_dir_all(&data)?;
+    let clock = Clock::system();
+    pki::make(&dir.join("pki"), hosts, clock.now())?;
+    Sqlite::create(&data, clock)?;
+    fs::write(dir.join("entente.toml"), settings(hosts))?;
+    Ok(())
+}
+
+fn is_host(host: &str) -> bool {
+    let label = |c: char| c.is_ascii_alphanumeric() || "-.:_*".contains(c);
+    !host.is_empty() && host.len() <= 253 && host.chars().all(label)
+}
+
+fn settings(hosts: &[String]) -> String {
+    format!(
+        "\
+# Settings of this server. Every key that is left out has the value shown behind its #.
+# Environment variables override them: ENTENTE__TAXII__PAGE_SIZE=100.
+
+[server]
+hosts = {hosts:?}               # the first stands in URLs
+# listen = \"127.0.0.1:6443\"     # where TAXII is spoken; 0.0.0.0:6443 for the world
+# ops = \"127.0.0.1:6480\"        # /livez, /readyz, /metrics: loopback, or \"off\"
+# public_url = \"https://…\"      # default: https://, the first host, the port listened on
+
+[taxii]
+# title = \"Entente\"
+# description = \"…\"
+# contact = \"…\"
+# page_size = 1000              # objects in a page, at most
+# page_octets = 4194304         # octets in a page, at most
+# max_content_length = 104857600
+# max_objects = 100000          # objects in one request, at most
+# accept_bundles = true         # also take STIX bundles, application/stix+json, application/json
+# empty_objects = false         # send an empty list rather than none
+# empty_objects_for = []        # organisations that get empty lists although others do not
+# keep_status_hours = 24
+
+[limits]
+# connections = 10000
+# workers = 0                   # 0: one for each processor
+"
+    )
+}

@@ -1,0 +1,114 @@
+//! `entente serve`: where everything is put together.
+
+use super::{Failure, say};
+use crate::clock::Clock;
+use crate::config::{Ops, Settings};
+use crate::exchange::Exchange;
+use crate::http::server::{Parts, Stop, serve};
+use crate::http::tls;
+use crate::store::Store;
+use crate::store::sqlite::{ServerLock, Sqlite};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(super) fn run(mut settings: Settings, listen: Option<SocketAddr>, ops: Option<Ops>) -> Result<(), Failure> {
+    settings.server.listen = listen.unwrap_or(settings.server.listen);
+    settings.server.ops = ops.unwrap_or(settings.server.ops);
+    log_to_standard_error();
+    until_told_to_stop(start(&settings, Clock::system())?)
+}
+
+/// Says where the server is, and runs it until SIGTERM or SIGINT; then drains it.
+pub(super) fn until_told_to_stop(server: Running) -> Result<(), Failure> {
+    say(&format!("listening on https://{}", server.address))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop: no more connections are taken, answers under way are finished");
+        Ok::<(), std::io::Error>(())
+    })?;
+    runtime.block_on(server.stop.drain());
+    server.wait()
+}
+
+/// One line of JSON for each event, on standard error.
+pub(super) fn log_to_standard_error() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,actix_server=warn".into());
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+    // A second call in one process changes nothing.
+    let _ = subscriber.with_writer(std::io::stderr).try_init();
+}
+
+/// A server that answers.
+#[derive(Debug)]
+pub struct Running {
+    /// Where TAXII is spoken: with the real port.
+    pub address: SocketAddr,
+    /// Where the operator's listener is, if it is on.
+    pub ops: Option<SocketAddr>,
+    /// Makes it stop.
+    pub stop: Stop,
+    thread: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Waits until it has stopped and its store is closed.
+    pub fn wait(self) -> Result<(), Failure> {
+        let ended = self.thread.join().map_err(|_| Failure::new("the server's thread panicked: see the log"))?;
+        Ok(ended?)
+    }
+}
+
+/// Starts a server on the store that the settings name. Returns when it answers.
+pub fn start(settings: &Settings, clock: Clock) -> Result<Running, Failure> {
+    let lock = Sqlite::lock(&settings.server.data)?;
+    let store = Arc::new(Sqlite::open(&settings.server.data, clock.clone())?);
+    start_on(settings, clock, store, Some(lock))
+}
+
+/// The same, on a store that is open.
+pub fn start_on(settings: &Settings, clock: Clock, store: Arc<dyn Store>, lock: Option<ServerLock>) -> Result<Running, Failure> {
+    let tls = tls::server_config(&settings.server.pki, clock.now())?;
+    let taxii = bind(settings.server.listen)?;
+    let ops = match settings.server.ops {
+        Ops::On(address) => Some(bind(address)?),
+        Ops::Off => None,
+    };
+    let address = taxii.local_addr()?;
+    let ops_address = ops.as_ref().map(TcpListener::local_addr).transpose()?;
+    let public_url = settings.public_url(address.port());
+    let exchange = Arc::new(Exchange::new(store, clock, settings.taxii.clone(), &public_url)?);
+    let parts = Parts { exchange, limits: settings.limits, tls, taxii, ops };
+    let (started, begun) = sync_channel(1);
+    let thread = std::thread::Builder::new().name("taxii".to_owned()).spawn(move || {
+        // Held until the last answer is out: then another server may run on the store.
+        let _lock = lock;
+        actix_rt::System::new().block_on(async move {
+            let (server, stop) = serve(parts)?;
+            // Nobody waits any more: then nobody needs to be told.
+            let _ = started.send(stop);
+            server.await
+        })
+    })?;
+    match begun.recv() {
+        Ok(stop) => Ok(Running { address, ops: ops_address, stop, thread }),
+        Err(_) => match thread.join() {
+            Ok(Err(error)) => Err(error.into()),
+            _ => Err(Failure::new("the server's thread ended before it began: see the log")),
+        },
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|error| {
+        Failure::new(format!("cannot listen on {address}: {error}: choose another address, or stop what uses it"))
+    })
+}
