@@ -1,0 +1,9 @@
+//! Black-box tests: HTTPS with client certificates to a real server on port 0.
+//!
+//! One file for each of TAXII's nouns; the actors are HTTP clients ([`support::actor`]).
+//! A test says in its comment which rows of the checklist it shows (`Rows: …`), and
+//! `tests/checklist.rs` makes the table of them.
+
+mod support;
+
+mod discovery;

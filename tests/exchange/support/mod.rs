@@ -1,0 +1,9 @@
+//! What the tests share: certificates, servers, actors, objects.
+
+pub mod actor;
+pub mod objects;
+pub mod pki;
+pub mod server;
+
+pub use actor::Answer;
+pub use server::{EMPTY, MISSING, NO, RO, RW, Server, WO};

@@ -1,0 +1,87 @@
+//! Certificates of every kind, made on the spot.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// A certificate authority.
+pub struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    pub pem: String,
+    pub der: CertificateDer<'static>,
+}
+
+/// A certificate and its key.
+pub struct Identity {
+    pub chain: Vec<CertificateDer<'static>>,
+    pub key: KeyPair,
+    pub pem: String,
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        let key = KeyPair::from_pem(&self.key.serialize_pem()).unwrap();
+        Self { chain: self.chain.clone(), key, pem: self.pem.clone() }
+    }
+}
+
+impl Identity {
+    pub fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
+    }
+}
+
+impl Ca {
+    pub fn new(name: &str) -> Self {
+        let mut parameters = parameters(name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.self_signed(&key).unwrap();
+        Self { pem: certificate.pem(), der: certificate.der().clone(), issuer: Issuer::new(parameters, key) }
+    }
+
+    /// A client certificate in good order.
+    pub fn client(&self, name: &str) -> Identity {
+        self.issue(name, |_| ())
+    }
+
+    /// A client certificate, but for what `change` does to it.
+    pub fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        let mut parameters = parameters(name);
+        parameters.is_ca = IsCa::ExplicitNoCa;
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut parameters);
+        let key = KeyPair::generate().unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        Identity { chain: vec![certificate.der().clone()], key, pem: certificate.pem() }
+    }
+
+    /// Writes the PKI folder of a server whose CA this is.
+    pub fn write_server(&self, folder: &Path) {
+        let server = self.issue("localhost", |parameters| {
+            parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            parameters.subject_alt_names =
+                CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap().subject_alt_names;
+        });
+        fs::create_dir_all(folder.join("anchors")).unwrap();
+        fs::write(folder.join("ca.pem"), &self.pem).unwrap();
+        fs::write(folder.join("server.pem"), &server.pem).unwrap();
+        fs::write(folder.join("server.key"), server.key.serialize_pem()).unwrap();
+        fs::set_permissions(folder.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+fn parameters(name: &str) -> CertificateParams {
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name.push(DnType::CommonName, name);
+    let now = SystemTime::now();
+    parameters.not_before = (now - Duration::from_secs(3600)).into();
+    parameters.not_after = (now + Duration::from_secs(86_400)).into();
+    parameters
+}
