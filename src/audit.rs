@@ -21,6 +21,7 @@ pub struct Actor {
     pub address: String,
 }
 
+#[expect(clippy::ref_option, reason = "serde hands the field over by reference")]
 fn as_text<S: serde::Serializer>(fingerprint: &Option<Fingerprint>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&fingerprint.as_ref().map(ToString::to_string).unwrap_or_default())
 }

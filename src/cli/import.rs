@@ -38,7 +38,7 @@ impl Import {
         let mut all_well = true;
         for file in &self.files {
             let octets = std::fs::read(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-            let tally = add(admin, &self.org, &self.collection, file, Bytes::from(octets))?;
+            let tally = add(admin, &self.org, &self.collection, file, &Bytes::from(octets))?;
             super::say(&format!(
                 "{}: {} added, {} there already, {} failed",
                 file.display(),
@@ -53,8 +53,8 @@ impl Import {
 }
 
 /// Adds the objects of a file for an organisation, batch by batch; each failure goes to standard error.
-pub(super) fn add(admin: &Administering, org: &str, collection: &str, file: &Path, octets: Bytes) -> Result<Tally, Failure> {
-    let texts = texts(&octets).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+pub(super) fn add(admin: &Administering, org: &str, collection: &str, file: &Path, octets: &Bytes) -> Result<Tally, Failure> {
+    let texts = texts(octets).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     let bar = progress(texts.len());
     let mut tally = Tally::default();
     for (batch, chunk) in texts.chunks(BATCH).enumerate() {

@@ -21,14 +21,14 @@ const SERVER_DAYS: u32 = 397;
 pub(super) fn make(folder: &Path, hosts: &[String], now: SystemTime) -> Result<(), Failure> {
     fs::create_dir_all(folder.join("anchors"))?;
     let title = format!("Entente CA of {}", hosts.first().map_or("this server", String::as_str));
-    let mut ca = parameters(&title, CA_DAYS, now)?;
+    let mut ca = parameters(&title, CA_DAYS, now);
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca_key = KeyPair::generate()?;
     write_new(&folder.join("ca.key"), &ca_key.serialize_pem(), 0o600)?;
     write_new(&folder.join("ca.pem"), &ca.self_signed(&ca_key)?.pem(), 0o644)?;
 
-    let mut server = leaf(hosts.first().map_or("localhost", String::as_str), SERVER_DAYS, now)?;
+    let mut server = leaf(hosts.first().map_or("localhost", String::as_str), SERVER_DAYS, now);
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.subject_alt_names = CertificateParams::new(hosts.to_vec())?.subject_alt_names;
     issue(folder, &server, &folder.join("server.pem"), &folder.join("server.key"))
@@ -36,7 +36,7 @@ pub(super) fn make(folder: &Path, hosts: &[String], now: SystemTime) -> Result<(
 
 /// Issues a client certificate, signed by the CA in `pki`, to `pem` (leaf, then CA) and `key`.
 pub(super) fn issue_client(pki: &Path, name: &str, days: u32, now: SystemTime, to: (&Path, &Path)) -> Result<(), Failure> {
-    let mut client = leaf(name, days, now)?;
+    let mut client = leaf(name, days, now);
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     issue(pki, &client, to.0, to.1)
 }
@@ -54,22 +54,22 @@ fn issue(pki: &Path, parameters: &CertificateParams, pem: &Path, key: &Path) -> 
     write_new(pem, &format!("{}{chain}", leaf.pem()), 0o644)
 }
 
-fn leaf(name: &str, days: u32, now: SystemTime) -> Result<CertificateParams, Failure> {
-    let mut parameters = parameters(name, days, now)?;
+fn leaf(name: &str, days: u32, now: SystemTime) -> CertificateParams {
+    let mut parameters = parameters(name, days, now);
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.use_authority_key_identifier_extension = true;
-    Ok(parameters)
+    parameters
 }
 
-fn parameters(name: &str, days: u32, now: SystemTime) -> Result<CertificateParams, Failure> {
+fn parameters(name: &str, days: u32, now: SystemTime) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, name);
     // An hour's grace for clocks that are behind.
-    parameters.not_before = (now - Duration::from_secs(3600)).into();
+    parameters.not_before = (now - Duration::from_hours(1)).into();
     parameters.not_after = (now + Duration::from_secs(u64::from(days) * 86_400)).into();
-    Ok(parameters)
+    parameters
 }
 
 /// Writes a file that is not there yet; one that is, stays.

@@ -197,16 +197,15 @@ impl<'v> View<'v> {
             return page.offer(row.date_added, row.text);
         }
         record.clear();
-        let written = match self {
-            Self::Versions(_) => serde_json::to_writer(&mut *record, row.version),
-            _ => {
-                let media_type = media_type::stix(row.spec);
-                let (id, date_added, version) = (row.id, row.date_added, row.version);
-                serde_json::to_writer(&mut *record, &Record { id, date_added, version, media_type })
-            }
+        let Row { date_added, id, version, spec, .. } = *row;
+        let media_type = media_type::stix(spec);
+        let written = if matches!(self, Self::Versions(_)) {
+            serde_json::to_writer(&mut *record, version)
+        } else {
+            serde_json::to_writer(&mut *record, &Record { id, date_added, version, media_type })
         };
         // Writing strings to memory cannot fail.
         debug_assert!(written.is_ok());
-        page.offer(row.date_added, record)
+        page.offer(date_added, record)
     }
 }

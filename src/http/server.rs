@@ -16,7 +16,7 @@ use actix_server::{Server, ServerHandle};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service};
 use rustls::ServerConfig;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -82,7 +82,7 @@ pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
         let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), acceptor.clone(), Arc::clone(&handshakes), socket));
         let http = http_service(limits, &taxii_drained)
             .on_connect_ext(|stream: &Stream, data| drop(data.insert(Arc::clone(&stream.peer))))
-            .expect(fn_service(move |request| expect(Arc::clone(&expecting), request)))
+            .expect(fn_service(move |request| ready(expect(&expecting, request))))
             .h1(fn_service(move |request| answer(Arc::clone(&answering), request)));
         accept.map_init_err(|()| ()).and_then(http.map_err(|_| ()))
     })?;
@@ -136,19 +136,20 @@ async fn accept(
         let address = address.map(tracing::field::display);
         tracing::info!(address, reason, %error, "handshake refused");
         door.metrics.tls_refused(reason);
+        Err(())
     };
     let address = socket.peer_addr().ok();
-    let Ok(_permit) = handshakes.try_acquire() else { return Err(refuse(address, "busy", &"too many handshakes at a time")) };
+    let Ok(_permit) = handshakes.try_acquire() else { return refuse(address, "busy", &"too many handshakes at a time") };
     let tls = match timeout(door.limits.handshake(), acceptor.accept(socket)).await {
         Ok(Ok(tls)) => tls,
-        Ok(Err(error)) => return Err(refuse(address, refusal(&error), &error)),
-        Err(late) => return Err(refuse(address, "timeout", &late)),
+        Ok(Err(error)) => return refuse(address, refusal(&error), &error),
+        Err(late) => return refuse(address, "timeout", &late),
     };
     let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let certificate = match (leaf.map(|leaf| Certificate::read(leaf)), address) {
         (Some(Ok(certificate)), Some(_)) => certificate,
-        (Some(Err(error)), _) => return Err(refuse(address, "other", &error)),
-        _ => return Err(refuse(address, "other", &"the connection is gone")),
+        (Some(Err(error)), _) => return refuse(address, "other", &error),
+        _ => return refuse(address, "other", &"the connection is gone"),
     };
     door.metrics.connection_began();
     let peer = Peer { certificate, address: address.ok_or(())? };
@@ -174,9 +175,9 @@ fn refusal(error: &std::io::Error) -> &'static str {
 
 /// Before a caller is told to go on and send its body: whether it may be of that size, and
 /// whether it is anybody.
-async fn expect(door: Arc<Door>, request: Request) -> Result<Request, Response<BoxBody>> {
+fn expect(door: &Door, request: Request) -> Result<Request, Response<BoxBody>> {
     let most = door.exchange.settings().max_content_length;
-    let verdict = match sign_in(&door, &request) {
+    let verdict = match sign_in(door, &request) {
         Err(problem) => Err(problem),
         Ok(_) if body::declared_length(request.head()).is_some_and(|length| length > most) => Err(Problem::body_too_large(most)),
         Ok(_) => Ok(()),

@@ -43,7 +43,7 @@ pub struct PkiError {
 }
 
 impl PkiError {
-    fn new(file: &Path, reason: impl ToString) -> Self {
+    fn new(file: &Path, reason: impl std::fmt::Display) -> Self {
         Self { file: file.display().to_string(), reason: reason.to_string() }
     }
 }

@@ -188,7 +188,7 @@ impl Endpoint {
 fn parameters(raw: &str) -> Result<Vec<(String, String)>, Malformed> {
     let decode = |text: &str| {
         let decoded = percent_decode_str(text).decode_utf8();
-        decoded.map(|text| text.into_owned()).map_err(|_| Malformed::new(text, "is not UTF-8"))
+        decoded.map(std::borrow::Cow::into_owned).map_err(|_| Malformed::new(text, "is not UTF-8"))
     };
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| Ok((decode(name)?, decode(value)?))).collect()

@@ -44,8 +44,8 @@ pub fn content(header: &str) -> Content {
     let media_type = MediaType::parse(header);
     match (media_type.name.as_str(), media_type.version.as_deref()) {
         ("application/taxii+json", None | Some("2.1")) => Content::Taxii,
-        ("application/stix+json" | "application/vnd.oasis.stix+json", None | Some("2.0" | "2.1")) => Content::Stix,
-        ("application/json", _) => Content::Stix,
+        ("application/stix+json" | "application/vnd.oasis.stix+json", None | Some("2.0" | "2.1"))
+        | ("application/json", _) => Content::Stix,
         _ => Content::Other,
     }
 }

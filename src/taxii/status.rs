@@ -7,6 +7,7 @@ use uuid::Uuid;
 /// A finished request to add objects. Entente answers when all is decided and on disk,
 /// so a status is `complete` from the first: it never changes.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "TAXII names the field `status`")]
 pub struct Status {
     /// A version 4 UUID: the same in the answer to the POST and at the status endpoint.
     pub id: Uuid,

@@ -4,6 +4,10 @@
 //! A test says in its comment which rows of the checklist it shows (`Rows: …`), and
 //! `tests/checklist.rs` makes the table of them.
 
+#![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "a test fails by panicking, and has no users")]
+
 mod support;
 
+mod commands;
 mod discovery;
+mod killed;

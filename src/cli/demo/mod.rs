@@ -109,7 +109,7 @@ fn collection(alias: &str, title: &str, description: &str) -> Collection {
 /// Adds the sample set. What is there already stays as it is.
 fn load(admin: &Administering) -> Result<(), Failure> {
     for (alias, _, _, objects) in COLLECTIONS {
-        let tally = import::add(admin, OWNER, alias, Path::new(alias), Bytes::from_static(objects.as_bytes()))?;
+        let tally = import::add(admin, OWNER, alias, Path::new(alias), &Bytes::from_static(objects.as_bytes()))?;
         say(&format!("{alias}: {} objects added", tally.added))?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The embedded engine: SQLite, one file, durable.
+//! The embedded engine: `SQLite`, one file, durable.
 //!
 //! One thread owns the write connection and drains a bounded queue ([`writer`]);
 //! readers borrow a connection each. What is stored where: [`schema`]. The statement
@@ -37,7 +37,7 @@ const FILE: &str = "entente.db";
 /// Locked by the one server that may run on a data directory.
 const LOCK: &str = "serve.lock";
 
-/// An open store. Command-line tools may open it while a server runs: SQLite keeps their
+/// An open store. Command-line tools may open it while a server runs: `SQLite` keeps their
 /// writes apart, and every rule of the order is kept inside its transactions.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -103,20 +103,20 @@ impl Sqlite {
     /// Runs `work` on a connection that cannot write.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                let connection = connect(&self.path)?;
-                connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192")?;
-                connection
-            }
-        };
+        let connection = idle.map_or_else(|| self.connect_reader(), Ok)?;
         let result = work(&connection);
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         result
     }
+
+    fn connect_reader(&self) -> Result<Connection, StoreError> {
+        let connection = connect(&self.path)?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192")?;
+        Ok(connection)
+    }
 }
 
+/// A connection of the engine.
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;

@@ -154,21 +154,24 @@ impl Thread {
             return;
         }
         self.idle = self.idle.saturating_add(1);
-        if self.idle % CLEAN_UP == 0 {
+        if self.idle.is_multiple_of(CLEAN_UP) {
             self.clean_up();
         }
     }
 
     fn commit(&mut self, group: Vec<Job>, notes: Notes) {
         if let Some(reason) = &self.stopped {
-            group.into_iter().for_each(|job| job.fail(reason));
-            return;
+            return fail(group, reason);
         }
         match self.transact(&group, &notes) {
-            Ok(answers) => group.into_iter().zip(answers).for_each(|(job, outcome)| job.answer(outcome)),
+            Ok(outcomes) => {
+                for (job, outcome) in group.into_iter().zip(outcomes) {
+                    job.answer(outcome);
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, "the store could not write");
-                group.into_iter().for_each(|job| job.fail(&error));
+                fail(group, &error);
                 self.keep_notes(notes);
             }
         }
@@ -265,6 +268,12 @@ impl Job {
             Self::Delete(_, reply) => drop(reply.send(Err(error.clone()))),
             Self::Change(_, reply) => drop(reply.send(Err(error.clone().into()))),
         }
+    }
+}
+
+fn fail(group: Vec<Job>, error: &StoreError) {
+    for job in group {
+        job.fail(error);
     }
 }
 

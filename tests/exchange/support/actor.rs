@@ -4,7 +4,7 @@
 use super::pki::{Ca, Identity};
 use entente::taxii::timestamp::Timestamp;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
@@ -34,13 +34,23 @@ pub type Connection = StreamOwned<ClientConnection, TcpStream>;
 
 impl Actor {
     pub fn new(address: SocketAddr, ca: &Ca, identity: Option<Identity>) -> Self {
+        Self::trusting(address, ca.der.clone(), identity)
+    }
+
+    /// A client that trusts this CA, by its certificate.
+    pub fn trusting(address: SocketAddr, ca: CertificateDer<'static>, identity: Option<Identity>) -> Self {
         Self::speaking(address, ca, identity, rustls::ALL_VERSIONS)
     }
 
     /// A client that speaks these versions of TLS only.
-    pub fn speaking(address: SocketAddr, ca: &Ca, identity: Option<Identity>, versions: &[&'static SupportedProtocolVersion]) -> Self {
+    pub fn speaking(
+        address: SocketAddr,
+        ca: CertificateDer<'static>,
+        identity: Option<Identity>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(ca.der.clone()).unwrap();
+        roots.add(ca).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(versions)
             .unwrap()

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod objects;
 pub mod pki;
+pub mod process;
 pub mod server;
 
 pub use actor::Answer;

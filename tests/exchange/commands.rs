@@ -1,0 +1,289 @@
+//! The command line: what it prints, what it refuses, and what a running server sees of it.
+
+use crate::support::actor::TAXII;
+use crate::support::objects::{envelope, indicator, marked};
+use crate::support::pki::Ca;
+use crate::support::process::{Installation, PROGRAM, Process, open_to_all, program};
+use entente::access::level::Level;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+const OBJECTS: &str = "/api1/collections/all/objects/";
+
+#[test]
+fn a_server_is_made_and_furnished_from_the_command_line() {
+    let installation = Installation::new();
+    let run = |arguments: &[&str]| installation.run(arguments);
+    run(&["root", "add", "api1", "--title", "First"]);
+    let id = "378e5de7-84a4-45e4-8a34-c02a43d0b657";
+    assert_eq!(run(&["collection", "add", "api1", "--title", "All", "--alias", "all", "--id", id]), id, "the id alone");
+    assert_eq!(run(&["collection", "add", "api1", "--title", "More", "--stix", "2.0,2.1"]).len(), 36);
+    run(&["org", "add", "firm", "--title", "A firm"]);
+    run(&["cert", "issue", "firm", "--out", installation.path("certs").to_str().unwrap(), "--days", "30"]);
+    run(&["grant", "firm", "all", "--read", "amber+strict", "--manage"]);
+    let listed: Value = serde_json::from_str(&run(&["list", "--json"])).unwrap();
+    assert_eq!(listed["roots"], json!([{"name": "api1", "title": "First"}]));
+    assert_eq!(listed["grants"], json!([{"organisation": "firm", "collection": id, "read": "amber+strict", "write": false, "manage": true}]));
+    let certificates: Value = serde_json::from_str(&run(&["cert", "list", "firm", "--json"])).unwrap();
+    assert_eq!(certificates["certificates"][0]["days_left"], 29);
+    let fingerprint = certificates["certificates"][0]["fingerprint"].as_str().unwrap();
+    assert!(run(&["cert", "list"]).starts_with(&format!("{fingerprint}  firm  CN=firm  29 days left")));
+    run(&["cert", "remove", "firm", &fingerprint[..6]]);
+    assert_eq!(run(&["cert", "list"]), "");
+}
+
+#[test]
+fn keys_are_private_from_the_first_moment() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let installation = Installation::furnished();
+    for key in ["pki/ca.key", "pki/server.key", "certs/org.key"] {
+        assert_eq!(fs::metadata(installation.path(key)).unwrap().permissions().mode() & 0o777, 0o600, "{key}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_to_do() {
+    let installation = Installation::furnished();
+    let fail = |arguments: &[&str], expected: &str| {
+        let error = installation.fail(arguments);
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    };
+    fail(&["root", "add", "api1", "--title", "Again"], "there is an API root \"api1\" already");
+    fail(&["root", "add", "taxii2", "--title", "Discovery"], "choose another name");
+    fail(&["collection", "add", "none", "--title", "T"], "add it with `root add`");
+    fail(&["collection", "add", "api1", "--title", "Other", "--alias", "all"], "the alias \"all\" is taken");
+    fail(&["collection", "add", "api1", "--title", "All"], "the title \"All\" is taken");
+    fail(&["collection", "add", "api1", "--title", "T", "--id", "1234"], "no version 4 UUID");
+    fail(&["org", "add", "org", "--title", "Again"], "there is an organisation \"org\" already");
+    fail(&["grant", "nobody", "all", "--write"], "add it with `org add`");
+    fail(&["grant", "org", "nothing", "--write"], "see `list`");
+    fail(&["cert", "issue", "nobody", "--out", "/nonexistent"], "add it with `org add`");
+    fail(&["cert", "remove", "org", "ffff"], "see `cert list`");
+    fail(&["cert", "remove", "org", ""], "give more digits");
+    fail(&["cert", "add", "org", installation.path("pki/server.pem").to_str().unwrap()], "clientAuth");
+    fail(&["cert", "add", "org", &installation.config()], "no certificate in PEM");
+    fail(&["import", "all", "/nonexistent", "--org", "org"], "/nonexistent");
+    let usage = installation.try_run(&["grant", "org", "all", "--read", "white"]);
+    assert_eq!(usage.status.code(), Some(2));
+    assert!(String::from_utf8(usage.stderr).unwrap().contains("use clear, green, amber, amber+strict or red"));
+    let there = program(&["init", installation.root.to_str().unwrap(), "--host", "localhost"]);
+    assert!(String::from_utf8(there.stderr).unwrap().contains("is not empty"));
+}
+
+#[test]
+fn a_key_speaks_for_one_organisation_only() {
+    let installation = Installation::furnished();
+    installation.run(&["org", "add", "other", "--title", "Other"]);
+    let pem = installation.path("certs/org.pem");
+    let error = installation.fail(&["cert", "add", "other", pem.to_str().unwrap()]);
+    assert!(error.contains("registered for the organisation org already"), "{error}");
+}
+
+#[test]
+fn a_certificate_made_elsewhere_is_registered_and_its_issuer_asked_for() {
+    let installation = Installation::furnished();
+    let (ca, pem) = (Ca::new("Somebody's CA"), installation.path("theirs.pem"));
+    fs::write(&pem, ca.client("theirs").pem).unwrap();
+    let said = installation.run(&["cert", "add", "org", pem.to_str().unwrap()]);
+    assert!(said.starts_with("registered ") && said.contains("pki/anchors"), "{said}");
+    fs::write(installation.path("pki/anchors/somebody.pem"), &ca.pem).unwrap();
+    fs::write(&pem, ca.client("theirs").pem).unwrap();
+    let said = installation.run(&["cert", "add", "org", pem.to_str().unwrap()]);
+    assert!(!said.contains("does not trust"), "{said}");
+}
+
+#[test]
+fn what_a_command_changes_holds_on_the_next_request_of_a_live_connection() {
+    let installation = Installation::furnished();
+    let server = installation.serve();
+    let actor = installation.actor("org", server.address);
+    let mut connection = actor.connect().unwrap();
+    let mut ask = || {
+        let octets = crate::support::actor::request("GET", OBJECTS, &[("Accept", TAXII)], None);
+        connection.write_all(&octets).unwrap();
+        crate::support::actor::read_answer(&mut connection, false).unwrap().status
+    };
+    assert_eq!(ask(), 200);
+    installation.run(&["grant", "org", "all", "--write"]);
+    assert_eq!(ask(), 403);
+    installation.run(&["grant", "org", "all"]);
+    assert_eq!(ask(), 404);
+    installation.run(&["grant", "org", "all", "--read", "green"]);
+    assert_eq!(ask(), 200);
+    let certificates: Value = serde_json::from_str(&installation.run(&["cert", "list", "--json"])).unwrap();
+    installation.run(&["cert", "remove", "org", certificates["certificates"][0]["fingerprint"].as_str().unwrap()]);
+    assert_eq!(ask(), 401);
+}
+
+#[test]
+fn objects_go_in_and_come_out_to_the_octet() {
+    let installation = Installation::furnished();
+    let odd = indicator(1, 1).replace(',', " ,\t").replace("Invented", "\\u0049nvented \u{1f600}");
+    let texts = [odd, indicator(2, 1), indicator(2, 2), marked(3, 1, Level::Red)];
+    let file = installation.path("in.json");
+    fs::write(&file, format!("{{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[{}]}}", texts.join(",\n"))).unwrap();
+    let import = ["import", "all", file.to_str().unwrap(), "--org", "org"];
+    assert!(installation.run(&import).ends_with(": 4 added, 0 there already, 0 failed"));
+    assert!(installation.run(&import).ends_with(": 0 added, 4 there already, 0 failed"));
+    let out = installation.path("out.json");
+    installation.run(&["export", "all", "--out", out.to_str().unwrap()]);
+    let exported = fs::read_to_string(&out).unwrap();
+    let lines: Vec<&str> = exported.lines().collect();
+    assert_eq!(lines[1..lines.len() - 1].join("\n"), texts.join(",\n"));
+    assert_eq!(installation.run(&["export", "all"]).lines().count(), lines.len());
+    assert!(installation.fail(&["export", "all", "--out", out.to_str().unwrap()]).contains("exists"));
+}
+
+#[test]
+fn an_import_names_each_object_that_failed_and_takes_the_others() {
+    let installation = Installation::furnished();
+    let file = installation.path("in.ndjson");
+    let lines = [indicator(1, 1), "{broken".to_owned(), indicator(2, 1).replace("\"type\":\"indicator\"", "\"type\":\"malware\"")];
+    fs::write(&file, lines.join("\n")).unwrap();
+    let output = installation.try_run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stdout).unwrap().ends_with(": 1 added, 0 there already, 2 failed\n"));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("objects/1 ") && errors.contains("/objects/1: "), "{errors}");
+    assert!(errors.contains("/objects/2/type: \"malware\" does not agree with the id"), "{errors}");
+}
+
+#[test]
+fn an_import_while_the_server_runs_is_seen_at_once() {
+    let installation = Installation::furnished();
+    let server = installation.serve();
+    let actor = installation.actor("org", server.address);
+    actor.post(OBJECTS, &envelope(&[indicator(1, 1)])).must_be(202);
+    let file = installation.path("in.json");
+    fs::write(&file, envelope(&[indicator(2, 1)])).unwrap();
+    installation.run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
+    actor.post(OBJECTS, &envelope(&[indicator(3, 1)])).must_be(202);
+    assert_eq!(actor.get(OBJECTS).ids(), [1, 2, 3].map(|n| crate::support::objects::id("indicator", n)));
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let installation = Installation::furnished();
+    let server = installation.serve();
+    let error = installation.fail(&["serve", "--listen", "127.0.0.1:0", "--ops", "off"]);
+    assert!(error.contains("another server runs"), "{error}");
+    assert!(server.terminate(), "SIGTERM ends it well");
+    assert!(installation.serve().terminate(), "and then another one may run");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let installation = Installation::furnished();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = installation.fail(&["serve", "--listen", &address, "--ops", "off"]);
+    assert!(error.contains(&format!("cannot listen on {address}")) && error.contains("choose another"), "{error}");
+}
+
+#[test]
+fn keys_and_certificates_that_are_not_fit_are_named() {
+    let installation = Installation::furnished();
+    let (pem, key) = (installation.path("pki/server.pem"), installation.path("pki/server.key"));
+    let fail = |expected: &str| {
+        for command in [&["serve", "--listen", "127.0.0.1:0", "--ops", "off"][..], &["check"]] {
+            let output = installation.try_run(command);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+            assert!(said.contains(expected), "{command:?}: {said}");
+        }
+    };
+    let good = fs::read_to_string(&key).unwrap();
+    open_to_all(&key);
+    fail("server.key: can be read by others (mode 644): run `chmod 600");
+    fs::remove_file(&key).unwrap();
+    fail("server.key: No such file");
+    fs::copy(installation.path("pki/ca.key"), &key).unwrap();
+    fail("server.key: does not belong to");
+    fs::write(&key, good).unwrap();
+    let past = SystemTime::now() - Duration::from_hours(48);
+    let expired = Ca::new("Test").issue("localhost", |parameters| parameters.not_after = past.into());
+    fs::write(&pem, expired.pem).unwrap();
+    fail("server.pem: is valid from ");
+    fs::write(&pem, "nothing").unwrap();
+    fail("server.pem: has no certificate");
+}
+
+#[test]
+fn a_bad_setting_is_named_with_its_line() {
+    let installation = Installation::furnished();
+    let text = fs::read_to_string(installation.config()).unwrap();
+    fs::write(installation.config(), text.replace("# page_size = 1000 ", "page_sise = 1000 ")).unwrap();
+    let error = installation.fail(&["list"]);
+    assert!(error.contains("entente.toml") && error.contains("line ") && error.contains("page_sise"), "{error}");
+    let nowhere = program(&["-c", "/nonexistent/entente.toml", "serve"]);
+    assert!(String::from_utf8(nowhere.stderr).unwrap().contains("entente init"));
+}
+
+#[test]
+fn check_finds_what_is_missing() {
+    let installation = Installation::new();
+    assert!(installation.run(&["check"]).contains("there is no API root"));
+    installation.run(&["root", "add", "api1", "--title", "First"]);
+    installation.run(&["org", "add", "org", "--title", "An organisation"]);
+    let found: Value = serde_json::from_str(&installation.run(&["check", "--json"])).unwrap();
+    assert_eq!(found["errors"], json!([]));
+    assert_eq!(found["warnings"].as_array().unwrap().len(), 2, "{found}");
+    assert_eq!(Installation::furnished().run(&["check"]), "all is well");
+}
+
+/// The disk's end is played by a limit on the size of files.
+#[test]
+fn a_disk_that_takes_no_more_stops_writes_and_not_reads() {
+    let installation = Installation::furnished();
+    let serve = format!("trap '' XFSZ; ulimit -f 512; exec {PROGRAM} -c {} serve --listen 127.0.0.1:0 --ops off", installation.config());
+    let server = installation.serve_by(Command::new("bash").args(["-c", &serve]));
+    let actor = installation.actor("org", server.address);
+    let mut kept = 0;
+    let refused = loop {
+        let objects: Vec<String> = (kept..kept + 100).map(|n| indicator(n, 1)).collect();
+        let answer = actor.post(OBJECTS, &envelope(&objects));
+        if answer.status != 202 {
+            break answer;
+        }
+        kept += 100;
+        assert!(kept < 100_000);
+    };
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("10")));
+    assert_eq!(actor.get(&format!("{OBJECTS}?limit=1000")).must_be(200).ids().len(), kept.min(1000));
+    drop(server);
+    let server = installation.serve();
+    let actor = actor.at(server.address);
+    let (mut found, mut path) = (0, OBJECTS.to_owned());
+    loop {
+        let page = actor.get(&path).must_be(200);
+        found += page.ids().len();
+        let Some(next) = page.next() else { break };
+        path = format!("{OBJECTS}?next={next}");
+    }
+    assert_eq!(found, kept, "all that was acknowledged, and nothing else");
+    actor.post(OBJECTS, &envelope(&[indicator(kept, 1)])).must_be(202);
+}
+
+#[test]
+fn the_demo_serves_what_it_says_and_keeps_what_is_there() {
+    let installation = Installation::nothing();
+    let mut entries = Vec::new();
+    for _ in 0..2 {
+        let command = ["demo", "--dir", installation.root.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+        let (server, said) = Process::start(Command::new(PROGRAM).env("ENTENTE__SERVER__OPS", "off").args(command));
+        assert!(said.contains("curl -g --cacert") && said.contains("/api1/collections/indicators/objects/"), "{said}");
+        let count = |who: &str| {
+            let actor = installation.actor(who, server.address);
+            let count = |alias: &str| actor.get(&format!("/api1/collections/{alias}/objects/")).must_be(200).ids().len();
+            ["lazarus-campaigns", "indicators", "joint-advisories"].map(count)
+        };
+        entries.push((count("national-cert"), count("siem")));
+    }
+    assert_eq!(entries[0], entries[1]);
+    let (cert, siem) = entries[0];
+    assert_eq!(cert, [83, 151, 46], "the corrected indicator has two versions");
+    assert_eq!(siem[1], cert[1] - 2, "the AMBER+STRICT and the RED object");
+}

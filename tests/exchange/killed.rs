@@ -1,0 +1,144 @@
+//! A server that is killed again and again, under writers and pollers.
+
+use crate::support::actor::{Actor, Answer};
+use crate::support::objects::{envelope, marked};
+use crate::support::process::Installation;
+use entente::access::level::Level;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, RwLock};
+use std::thread;
+
+const KILLS: usize = 50;
+const WRITERS: usize = 8;
+const OBJECTS: &str = "/api1/collections/all/objects/";
+
+/// What writers and pollers share: where the server is now, and when it is time to end.
+struct Scene {
+    actor: Actor,
+    address: RwLock<SocketAddr>,
+    writing: AtomicBool,
+    polling: AtomicBool,
+    next_id: AtomicUsize,
+    /// Acknowledged ids.
+    kept: Mutex<Vec<String>>,
+}
+
+impl Scene {
+    /// Asks until a server answers with one of these statuses.
+    fn ask(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        loop {
+            let address = *self.address.read().unwrap();
+            match self.actor.at(address).attempt(method, path, body) {
+                Ok(answer) if [200, 202].contains(&answer.status) => return answer,
+                Ok(answer) => panic!("{}", answer.text()),
+                Err(_) => thread::yield_now(),
+            }
+        }
+    }
+
+    /// Pushes new objects of changing levels, and repeats a push until it is acknowledged.
+    fn write(&self, acknowledged: &Sender<()>) {
+        let mut turn = 0;
+        while self.writing.load(Ordering::Relaxed) {
+            turn += 1;
+            let first = self.next_id.fetch_add(5, Ordering::Relaxed);
+            let level = |n: usize| [Level::Green, Level::Amber, Level::Clear][n % 3];
+            let objects: Vec<String> = (first..first + 1 + turn % 5).map(|n| marked(n, 1, level(n))).collect();
+            let status = self.ask("POST", OBJECTS, Some(&envelope(&objects))).json();
+            assert_eq!(status["failure_count"], 0, "{status}");
+            let ids = status["successes"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned());
+            self.kept.lock().unwrap().extend(ids);
+            // Once enough kills are done nobody counts any more.
+            let _ = acknowledged.send(());
+        }
+    }
+
+    /// Polls to the end and gives every id in the order seen, with how often.
+    fn poll(&self, walk: Walk) -> Vec<String> {
+        let mut seen = Vec::new();
+        let mut after = "1970-01-01T00:00:00Z".to_owned();
+        let mut newest = String::new();
+        loop {
+            let last_round = !self.polling.load(Ordering::Relaxed);
+            let mut path = format!("{OBJECTS}?limit=7&added_after={after}");
+            let mut found = 0;
+            loop {
+                let page = self.ask("GET", &path, None);
+                let (first, last) = page.dates();
+                let ids = page.ids();
+                assert!(ids.is_empty() || first > newest, "{first} does not rise above {newest}");
+                found += ids.len();
+                seen.extend(ids);
+                newest = newest.max(last.clone());
+                after = last;
+                match page.next().filter(|_| walk != Walk::Header) {
+                    Some(next) => path = format!("{OBJECTS}?limit=7&next={next}"),
+                    None => break,
+                }
+            }
+            if walk == Walk::Milliseconds && found > 0 {
+                after = format!("{}Z", &after[..23]);
+            }
+            if last_round && found == 0 {
+                return seen;
+            }
+        }
+    }
+}
+
+/// How a poller goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walk {
+    /// By `next` while there is more, then by the header.
+    Next,
+    /// By the header alone.
+    Header,
+    /// By `next`, then by the header cut to milliseconds.
+    Milliseconds,
+}
+
+/// Rows: ADD-9, ADD-10, SORT-3, SORT-4, PAG-4, PAG-5.
+#[test]
+fn nothing_acknowledged_is_lost_and_no_poller_misses_or_doubles_an_entry() {
+    let installation = Installation::furnished();
+    let mut server = installation.serve();
+    let scene = Scene {
+        actor: installation.actor("org", server.address),
+        address: RwLock::new(server.address),
+        writing: AtomicBool::new(true),
+        polling: AtomicBool::new(true),
+        next_id: AtomicUsize::new(1),
+        kept: Mutex::default(),
+    };
+    let walks = [Walk::Next, Walk::Header, Walk::Milliseconds];
+    let (acknowledge, acknowledged) = channel();
+    let seen: Vec<Vec<String>> = thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS).map(|_| (acknowledge.clone(), &scene)).map(|(tell, scene)| scope.spawn(move || scene.write(&tell))).collect();
+        let pollers: Vec<_> = walks.map(|walk| { let scene = &scene; scope.spawn(move || scene.poll(walk)) }).into_iter().collect();
+        for kill in 0..KILLS {
+            // At some moment in the middle of the work.
+            (0..3 + kill % 11).for_each(|_| acknowledged.recv().unwrap());
+            server.kill();
+            server = installation.serve();
+            *scene.address.write().unwrap() = server.address;
+        }
+        scene.writing.store(false, Ordering::Relaxed);
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        scene.polling.store(false, Ordering::Relaxed);
+        pollers.into_iter().map(|poller| poller.join().unwrap()).collect()
+    });
+    let kept = scene.kept.into_inner().unwrap();
+    for (walk, seen) in walks.iter().zip(&seen) {
+        let mut times = HashMap::new();
+        seen.iter().for_each(|id| *times.entry(id).or_insert(0) += 1);
+        assert!(times.values().all(|&times| times == 1), "{walk:?} saw an entry twice");
+        let lost: Vec<_> = kept.iter().filter(|id| !times.contains_key(id)).collect();
+        assert!(lost.is_empty(), "{walk:?} missed {lost:?}");
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0], seen[2]);
+    assert_eq!(installation.run(&["check"]), "all is well");
+}
