@@ -29,6 +29,7 @@ use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use uuid::Uuid;
 use writer::Writer;
 
@@ -36,6 +37,8 @@ use writer::Writer;
 const FILE: &str = "entente.db";
 /// Locked by the one server that may run on a data directory.
 const LOCK: &str = "serve.lock";
+/// How long one program waits for another's transaction.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// An open store. Command-line tools may open it while a server runs: `SQLite` keeps their
 /// writes apart, and every rule of the order is kept inside its transactions.
@@ -120,7 +123,7 @@ impl Sqlite {
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
     connection.execute_batch(schema::PRAGMAS)?;
     Ok(connection)

@@ -4,7 +4,7 @@
 use super::registry;
 use super::table::Shelf;
 use crate::audit::{self, GENESIS};
-use crate::clock::Clock;
+use crate::clock::{Clock, stopwatch};
 use crate::store::registry::Change;
 use crate::store::{ChangeError, Deleted, Deletion, KeptStatus, Push, StoreError, admission};
 use crate::taxii::status::Status;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Requests that may wait for the writer. One more is told to come back later.
 const QUEUE: usize = 256;
@@ -24,8 +24,8 @@ const GROUP: usize = 64;
 const NOTES: usize = 100_000;
 /// How long an entry that changes nothing may wait for a transaction to go with.
 const FLUSH: Duration = Duration::from_millis(200);
-/// Flushes of an idle writer between two clean-ups.
-const CLEAN_UP: u32 = 25;
+/// How long between two tidyings.
+const TIDY: Duration = Duration::from_secs(30);
 
 /// A handle on the writer. Dropping it lets the writer finish what waits, and waits for that.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Writer {
     pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
         let (jobs, queue) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let thread = Thread { connection, clock, shared: Arc::clone(&shared), stopped: None, idle: 0 };
+        let thread = Thread { connection, clock, shared: Arc::clone(&shared), stopped: None, tidied: stopwatch() };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&queue));
         let thread = thread.map_err(|error| StoreError::Broken(format!("cannot start the writer: {error}")))?;
         Ok(Self { jobs: Some(jobs), shared, thread: Some(thread) })
@@ -126,7 +126,7 @@ struct Thread {
     shared: Arc<Shared>,
     /// Why nothing may be written any more, if so: after a failed fsync nobody knows what is on disk.
     stopped: Option<StoreError>,
-    idle: u32,
+    tidied: Instant,
 }
 
 impl Thread {
@@ -144,18 +144,16 @@ impl Thread {
         self.turn(Vec::new());
     }
 
-    /// One turn: a group of jobs, the notes that came in meanwhile, and in idle times the house work.
+    /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house work.
     fn turn(&mut self, group: Vec<Job>) {
         let busy = !group.is_empty();
         let notes = std::mem::take(&mut *self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner));
         if busy || !notes.entries.is_empty() {
             self.commit(group, notes);
-            self.idle = 0;
-            return;
         }
-        self.idle = self.idle.saturating_add(1);
-        if self.idle.is_multiple_of(CLEAN_UP) {
-            self.clean_up();
+        if self.tidied.elapsed() >= TIDY {
+            self.tidied = stopwatch();
+            self.tidy(busy);
         }
     }
 
@@ -210,15 +208,25 @@ impl Thread {
         waiting.entries = notes.entries;
     }
 
-    /// Forgets statuses whose time is over, and gives the log's space back.
-    fn clean_up(&mut self) {
+    /// Forgets statuses whose time is over; and if nobody waits, gives the log's space back,
+    /// unless a reader is still in it.
+    fn tidy(&mut self, busy: bool) {
+        const EXPIRED: &str = "DELETE FROM status WHERE id IN (SELECT id FROM status WHERE expires <= ? LIMIT 10000)";
         let now = Timestamp::from(self.clock.now()).micros();
-        let expired = self.connection.execute("DELETE FROM status WHERE expires <= ?", [now]);
-        let truncated = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        if let Err(error) = expired.and(truncated) {
+        let expired = self.connection.execute(EXPIRED, [now]).map(drop);
+        let outcome = if busy { expired } else { expired.and_then(|()| truncate_log(&self.connection)) };
+        if let Err(error) = outcome {
             tracing::warn!(%error, "the store could not be tidied");
         }
     }
+}
+
+/// Without waiting: writers would wait, too.
+fn truncate_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let truncated = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    connection.busy_timeout(super::BUSY)?;
+    truncated
 }
 
 /// What became of a job inside the transaction.
