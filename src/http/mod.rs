@@ -45,7 +45,7 @@ pub struct Door {
 }
 
 /// The longest query string that is read, in octets.
-const LONGEST_QUERY: usize = 64 << 10;
+const LONGEST_QUERY: usize = 96 << 10;
 
 /// A request of a signed-in caller, before its particulars are looked at. The methods are
 /// called in the order in which a request that is wrong in several ways is told of them:

@@ -8,8 +8,9 @@ use crate::stix::timestamp::Timestamp as Version;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-/// At most this many values in one filter.
-pub const MAX_VALUES: usize = 1000;
+/// At most this many values in one filter: repeated beside a cursor that carries them too,
+/// they still fit into one request's header.
+pub const MAX_VALUES: usize = 500;
 
 /// Which parameters an endpoint defines; those that it does not are ignored (TAXII 2.1 §3.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
