@@ -6,6 +6,7 @@ use crate::taxii::objects::{BodyError, Envelope};
 use bytes::Bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::de::IgnoredAny;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -86,14 +87,10 @@ fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
         Ok(envelope) => return Ok(envelope.objects.iter().map(|text| octets.slice_ref(text.as_bytes())).collect()),
         Err(error) => error,
     };
-    let is_object = |line: &&[u8]| line.trim_ascii_start().starts_with(b"{");
     let lines: Vec<&[u8]> = octets.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect();
-    // A file whose lines are no objects is a broken envelope: its own error tells more.
-    if lines.is_empty() || !lines.iter().all(is_object) {
-        return Err(whole);
-    }
-    let one_text_over_lines = lines.len() > 1 && serde_json::from_slice::<serde::de::IgnoredAny>(octets).is_ok();
-    if one_text_over_lines {
+    let is_object = |line: &&[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    // A file whose first line is no object is one broken text: its own error tells more.
+    if !lines.first().is_some_and(is_object) {
         return Err(whole);
     }
     Ok(lines.into_iter().map(|line| octets.slice_ref(line)).collect())
