@@ -1,4 +1,4 @@
-"""Every test gets a server of its own, and every answer it gives is held against the rules in wire.py."""
+"""Every test gets a server of its own; wire.py holds every answer against the rules for all."""
 
 from dataclasses import dataclass
 from pathlib import Path

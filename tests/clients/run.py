@@ -27,21 +27,21 @@ def client_python():
     wanted = sys.version + "\n" + REQUIREMENTS.read_text()
     if not installed.is_file() or installed.read_text() != wanted:
         venv.create(folder, clear=True, with_pip=True)
-        subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS], check=True
-        )
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS], check=True)
         installed.write_text(wanted)
     return python
 
 
 def main():
-    command = [
-        client_python(), "-m", "pytest", HERE, "--rootdir", HERE,
-        "-o", f"cache_dir={TARGET / 'clients-cache'}",
-        "-o", "tmp_path_retention_policy=failed",
-    ]  # fmt: skip
+    pytest = [client_python(), "-m", "pytest", HERE, "--rootdir", HERE]
+    tidily = [
+        "-o",
+        f"cache_dir={TARGET / 'clients-cache'}",
+        "-o",
+        "tmp_path_retention_policy=failed",
+    ]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([*command, *sys.argv[1:]], env=environment).returncode
+    return subprocess.run([*pytest, *tidily, *sys.argv[1:]], env=environment).returncode
 
 
 if __name__ == "__main__":

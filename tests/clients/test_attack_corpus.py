@@ -41,7 +41,8 @@ HANDWRITTEN = [
     # No escape where one is usual: Hangul, both forms of e acute, joined emoji, right to left.
     """{"type":"threat-actor","spec_version":"2.1","id":"threat-actor--ID",
     "created":"2024-05-01T09:00:00.123456789Z","modified":"2024-05-01T09:00:00.123456789Z",
-    "name":"라자루스 \u00e9 e\u0301 👩🏽\u200d💻 שלום","aliases":["line\u2028separator","del\u007fete"]}""",
+    "name":"라자루스 \u00e9 e\u0301 👩🏽\u200d💻 שלום",
+    "aliases":["line\u2028separator","del\u007fete"]}""",
     # Custom content in depth, an empty string, a member name with an escape, two kinds of slash.
     r"""{"type":"indicator","spec_version":"2.1","id":"indicator--ID",
     "created":"2024-05-01T09:00:00.000000Z","modified":"2024-05-01T09:00:00.000000Z",
@@ -49,7 +50,7 @@ HANDWRITTEN = [
     "valid_from":"2024-05-01T09:00:00Z","description":"",
     "x_nested":{"zulu":{"yankee":[{"xray":true},[1.50,["\u005D}"]]]},"\u0061lpha":"a"}}""",
     # An observable in one line, without version and dates.
-    r"""{"id":"user-account--ID","user_id":"1001","type":"user-account","account_login":"o\u2019brien"}""",
+    r"""{"id":"user-account--ID","user_id":"7","type":"user-account","account_login":"o\u2019brien"}""",
 ]
 
 

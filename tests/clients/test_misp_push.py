@@ -27,7 +27,7 @@ PREFIX, COMMA, SUFFIX = b'{"objects":[', b",", b"]}"
 def event(number):
     """One MISP event as misp-stix writes it in STIX 2.1."""
     author = identity("ORGNAME")
-    common = {"created_by_ref": author["id"], "labels": ["misp:tool=\"MISP-STIX-Converter\""]}
+    common = {"created_by_ref": author["id"], "labels": ['misp:tool="MISP-STIX-Converter"']}
     address = ipv4(f"198.51.100.{number}")
     observed = sdo(
         "observed-data",
@@ -80,7 +80,7 @@ def envelopes(objects, max_content_length):
 
 
 def push(member, collection, objects):
-    """The script's requests. Returns its envelopes and the statuses that it got and did not wait for."""
+    """The script's requests. Returns its envelopes, and the statuses as first answered."""
     access = {"auth": HTTPBasicAuth("misp", "changeme"), **member.tls}
     base = member.api_root.rstrip("/")
     with ApiRoot(base, **access) as root:
@@ -91,7 +91,11 @@ def push(member, collection, objects):
 
 def browse(member, uri, query=None):
     """A request of MISP's TAXII browser."""
-    headers = {"Accept": TAXII, "Content-type": TAXII, "Authorization": "basic bWlzcDpjaGFuZ2VtZQ=="}
+    headers = {
+        "Accept": TAXII,
+        "Content-type": TAXII,
+        "Authorization": "basic bWlzcDpjaGFuZ2VtZQ==",
+    }
     with member.session() as session:
         answer = session.get(f"{member.api_root}{uri}", params=query, headers=headers)
     answer.raise_for_status()

@@ -1,4 +1,4 @@
-"""OpenCTI pulling: the external-import connector `taxii2`, and the ingester built into the platform.
+"""OpenCTI pulling: the external-import connector `taxii2`, and the ingester built in.
 
 The connector sits on taxii2-client and keeps one dictionary of filters for all
 its requests. Without credentials it sends Basic `None:None` next to its client
@@ -153,7 +153,7 @@ def test_one_connector_reads_several_collections_of_one_page(alliance, wire, tmp
 
 @pytest.mark.settings(page_size=PAGE_SIZE)
 def test_a_cursor_kept_for_the_next_collection_is_refused_by_name(alliance, wire, tmp_path):
-    """Silence would be worse: a page of the first collection, or the second from its start for ever."""
+    """Silence would be worse: pages of the first collection, or the second begun again for ever."""
     titles, ids, producer, reader = two_collections(alliance)
     for collection in ids:
         producer.push(collection, indicators(60))
@@ -197,7 +197,9 @@ class Ingester:
         self.url = member.objects(collection)
 
     def run(self):
-        answer = self.session.get(self.url, params={"next": self.next, "added_after": self.added_after})
+        answer = self.session.get(
+            self.url, params={"next": self.next, "added_after": self.added_after}
+        )
         answer.raise_for_status()
         page = answer.json()
         objects = page.get("objects", [])
@@ -243,7 +245,7 @@ def test_a_crawl_survives_a_restart_of_the_server(alliance, feed, wire, added_af
 
 @pytest.mark.settings(page_size=PAGE_SIZE)
 def test_a_cursor_cut_to_milliseconds_neither_loses_nor_repeats(feed, wire):
-    """Pushes of every size around the page's, each ending in objects that the reader may not see."""
+    """Pushes of all sizes around the page's, each ending in objects that the reader may not see."""
     ingester = Ingester(feed.reader, feed.id)
     for size in (1, 2, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 3 * PAGE_SIZE, 1):
         visible = indicators(size)

@@ -44,7 +44,11 @@ def source(feed, wire):
 
 def test_the_sink_sends_each_object_in_a_bundle(feed, wire):
     author = identity("CERT-A")
-    objects = [stix2.parse(author), *indicators(5, created_by_ref=author["id"]), ipv4("198.51.100.7")]
+    objects = [
+        stix2.parse(author),
+        *indicators(5, created_by_ref=author["id"]),
+        ipv4("198.51.100.7"),
+    ]
     sink = TAXIICollectionSink(collection_for(feed.producer, feed))
     wire.take()
 

@@ -29,9 +29,7 @@ def tlp_marking(level, created=TLP_CREATED):
         "id": TLP2[level],
         "created": created,
         "name": f"TLP:{level.upper()}",
-        "extensions": {
-            TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": level}
-        },
+        "extensions": {TLP_EXTENSION: {"extension_type": "property-extension", "tlp_2_0": level}},
     }
 
 
@@ -75,7 +73,9 @@ def submit(member, collection, objects):
 
 
 def test_saving_a_configuration_validates_the_connection(feed, wire):
-    server = Server(feed.producer.discovery, user="splunk", password="changeme", **feed.producer.tls)
+    server = Server(
+        feed.producer.discovery, user="splunk", password="changeme", **feed.producer.tls
+    )
     assert server.title
     (asked,) = wire.take()
     assert asked.request.headers["Authorization"].startswith("Basic ")
@@ -102,7 +102,7 @@ def test_a_submission_is_complete_and_kept_as_it_was_written(feed, wire, level):
 
 @pytest.mark.parametrize("level", ["amber", "amber+strict", "red"])
 def test_a_tlp_2_marking_decides_who_reads_the_submission(feed, wire, level):
-    """The marking definition itself carries no marking: the collection's level, GREEN, is its own."""
+    """The marking definition itself is unmarked: it takes the collection's level, GREEN."""
     objects = submission(level)
     assert submit(feed.producer, feed.id, objects)["success_count"] == len(objects)
     assert len(wire.take()) == 2
@@ -153,7 +153,7 @@ def test_a_marking_definition_written_otherwise_harms_nothing_beside_it(feed, wi
 def test_the_stored_answer_names_what_failed_and_why(feed, wire):
     objects = submission("green")
     broken = objects[3]
-    broken["type"] = "malware"
+    del broken["pattern"]
     answer = submit(feed.producer, feed.id, objects)
     assert (answer["success_count"], answer["failure_count"]) == (len(objects) - 1, 1)
     (failure,) = answer["failures"]

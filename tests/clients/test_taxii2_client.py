@@ -1,4 +1,4 @@
-"""taxii2-client 2.3.0, the OASIS library under XSOAR, MISP push, Splunk CTIS and the OpenCTI connector.
+"""taxii2-client 2.3.0, the OASIS library inside XSOAR, MISP push, Splunk CTIS and OpenCTI.
 
 Its habits: a slash behind every URL; the reply's Content-Type must hold every
 token of its Accept; what it asks for on page 2 is the number of objects that
@@ -22,7 +22,7 @@ PAGE_SIZE = 20
 
 
 def collection_for(member, feed):
-    """The collection with its description already fetched, so that a test counts its own requests."""
+    """The collection, its description already fetched: a test counts its own requests only."""
     collection = Collection(f"{member.api_root}collections/{feed.id}/", **member.tls)
     collection.refresh()
     return collection
@@ -34,7 +34,7 @@ def objects_of(pages):
 
 @pytest.fixture
 def mixed(feed):
-    """75 objects in five pushes, every third above the reader's level; returns the 50 it may see."""
+    """75 objects in five pushes, every third above the reader's level. The 50 that it may see."""
     levels = ["green", "red", "clear"]
     objects = [indicator(f"c2-{n}", **marked(levels[n % 3])) for n in range(75)]
     for start in range(0, 75, 15):
@@ -115,7 +115,7 @@ def test_pages_of_versions_add_up(feed, wire, per_request):
 
 
 def test_a_poll_from_a_datetime_brings_what_came_later(feed, wire):
-    """The last entry of a push lies on a whole millisecond: the client sends three digits or fewer."""
+    """The last entry of a push lies on a whole millisecond: three digits or fewer are sent."""
     before, after = indicators(10), indicators(10)
     feed.producer.push(feed.id, before)
     collection = collection_for(feed.reader, feed)
@@ -216,7 +216,7 @@ def test_adding_again_succeeds_and_adds_nothing(feed, wire):
 def test_one_bad_object_does_not_sink_the_others(feed, wire):
     good = indicators(9)
     bad = indicator("bad")
-    bad["type"] = "malware"
+    del bad["pattern"]
     collection = collection_for(feed.producer, feed)
     wire.take()
 
@@ -296,7 +296,7 @@ def test_a_collection_of_others_is_neither_listed_nor_there(alliance, wire):
 
 
 def test_the_2_0_client_is_told_406(feed, wire):
-    """XSOAR falls back to its 2.0 client on 406 and on nothing else; that one must fail cleanly too."""
+    """XSOAR falls back to its 2.0 client on 406 only; that client must then fail cleanly."""
     with pytest.raises(HTTPError) as refused:
         v20.Server(feed.reader.discovery, **feed.reader.tls).refresh()
     assert refused.value.response.status_code == 406

@@ -44,7 +44,7 @@ class Wire:
             response = send(adapter, request, **options)
             self._adapters.add(adapter)
             self._untaken.append(response)
-            self.faults += [f"{request.method} {request.url}: {fault}" for fault in faults(response)]
+            self.faults += [f"{request.method} {request.url}: {it}" for it in faults(response)]
             return response
 
         return tapped
@@ -105,5 +105,6 @@ def page_faults(response):
     if not (TIMESTAMP.fullmatch(first) and TIMESTAMP.fullmatch(last) and first <= last):
         yield f"date headers {first!r} and {last!r}"
     elif items and "date_added" in items[0]:
-        if (first, last) != (items[0]["date_added"], items[-1]["date_added"]):
-            yield f"date headers {first!r} and {last!r} are not those of the page"
+        page_first, page_last = items[0]["date_added"], items[-1]["date_added"]
+        if (first, last) != (page_first, page_last):
+            yield f"date headers {first!r} and {last!r} on a page of {page_first} to {page_last}"
