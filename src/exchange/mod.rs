@@ -158,6 +158,11 @@ impl Exchange {
         self.store.queued()
     }
 
+    /// How large the store is, in octets.
+    pub fn store_octets(&self) -> Result<u64, StoreError> {
+        self.store.octets()
+    }
+
     /// Whether the store answers.
     pub fn ready(&self) -> Result<(), StoreError> {
         self.store.generation().map(drop)

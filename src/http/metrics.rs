@@ -25,6 +25,7 @@ pub struct Metrics {
     tls_refusals: Family<Label, Counter>,
     connections: Gauge,
     writer_queue: Gauge,
+    store_octets: Gauge,
 }
 
 impl Default for Metrics {
@@ -45,6 +46,7 @@ impl Metrics {
             tls_refusals: Family::default(),
             connections: Gauge::default(),
             writer_queue: Gauge::default(),
+            store_octets: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests answered, by endpoint, method and status", metrics.requests.clone());
@@ -54,6 +56,7 @@ impl Metrics {
         registry.register("tls_refusals", "Connections that did not get through the handshake, by reason", metrics.tls_refusals.clone());
         registry.register("connections", "Connections past their handshake", metrics.connections.clone());
         registry.register("writer_queue", "Requests that wait for the store's writer", metrics.writer_queue.clone());
+        registry.register("store_octets", "Size of the store on disk", metrics.store_octets.clone());
         Self { registry, ..metrics }
     }
 
@@ -86,9 +89,13 @@ impl Metrics {
         self.connections.dec();
     }
 
-    /// All counters as text.
-    pub(super) fn text(&self, writer_queue: usize) -> String {
+    /// All counters as text, with the store's own.
+    pub(super) fn text(&self, writer_queue: usize, store_octets: Option<u64>) -> String {
         self.writer_queue.set(i64::try_from(writer_queue).unwrap_or(i64::MAX));
+        // A store that does not answer is told of by `/readyz`.
+        if let Some(octets) = store_octets {
+            self.store_octets.set(i64::try_from(octets).unwrap_or(i64::MAX));
+        }
         let mut text = String::new();
         // Writing to memory cannot fail.
         let written = encode(&mut text, &self.registry);

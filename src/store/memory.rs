@@ -244,6 +244,11 @@ impl Entries for Memory {
     fn queued(&self) -> usize {
         0
     }
+
+    fn octets(&self) -> Result<u64, StoreError> {
+        let texts = |shelf: &Shelf| shelf.entries.iter().map(|entry| entry.text.len() as u64).sum::<u64>();
+        Ok(self.state().shelves.values().map(texts).sum())
+    }
 }
 
 impl Registrar for Memory {

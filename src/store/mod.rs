@@ -78,6 +78,9 @@ pub trait Entries: Send + Sync + 'static {
 
     /// How many requests wait for the writer.
     fn queued(&self) -> usize;
+
+    /// How large the store is, in octets.
+    fn octets(&self) -> Result<u64, StoreError>;
 }
 
 /// Roots, collections, organisations, credentials and grants.

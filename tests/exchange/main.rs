@@ -11,3 +11,4 @@ mod support;
 mod commands;
 mod discovery;
 mod killed;
+mod ops;
