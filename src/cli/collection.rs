@@ -1,6 +1,6 @@
 //! `entente collection`
 
-use super::{Failure, level, say};
+use super::{Failure, level, say, warn};
 use crate::access::level::Level;
 use crate::access::permission::CollectionKey;
 use crate::exchange::Administering;
@@ -44,7 +44,7 @@ impl Collection {
     pub(super) fn run(self, admin: &Administering) -> Result<(), Failure> {
         let Self::Add { root, title, description, alias, id, unmarked, stix: mut specs } = self;
         if title.contains('.') {
-            tracing::warn!("some clients choose collections by ROOT.TITLE and cannot use a title with a dot");
+            warn("some clients choose collections by ROOT.TITLE and cannot use a title with a dot")?;
         }
         specs.sort();
         specs.dedup();

@@ -1,13 +1,12 @@
 //! `entente import`
 
-use super::Failure;
+use super::{Failure, warn};
 use crate::exchange::Administering;
 use crate::taxii::objects::{BodyError, Envelope};
 use bytes::Bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::IgnoredAny;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -66,7 +65,7 @@ pub(super) fn add(admin: &Administering, org: &str, collection: &str, file: &Pat
         tally.failed += status.failures().len();
         for failure in status.failures() {
             let message = failure.message.as_deref().unwrap_or_default();
-            bar.suspend(|| writeln!(std::io::stderr(), "{}: {} {}: {message}", file.display(), failure.id, failure.version))?;
+            bar.suspend(|| warn(&format!("{}: {} {}: {message}", file.display(), failure.id, failure.version)))?;
         }
         bar.inc(chunk.len() as u64);
     }

@@ -206,6 +206,11 @@ fn say(line: &str) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout(), "{line}")?)
 }
 
+/// Prints one line on standard error.
+fn warn(line: &str) -> Result<(), Failure> {
+    Ok(writeln!(std::io::stderr(), "{line}")?)
+}
+
 fn say_json(value: &serde_json::Value) -> Result<(), Failure> {
     say(&serde_json::to_string_pretty(value)?)
 }

@@ -139,18 +139,26 @@ const STEPS: [&str; 1] = ["
 /// Brings a file to the newest schema, all steps or none. A file of a
 /// newer version is refused: this program would not understand it.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let version: u32 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let steps_taken = version as usize;
-    if steps_taken > STEPS.len() {
-        return Err(StoreError::Broken(format!(
-            "the store has schema version {version}, and this program knows versions up to {}: run the newer entente that wrote it",
-            STEPS.len()
-        )));
+    // Looked at first without a lock: an up-to-date file may be on a disk that takes no writes.
+    if steps_taken(connection)? == STEPS.len() {
+        return Ok(());
     }
-    for (version, step) in (1u32..).zip(&STEPS).skip(steps_taken) {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
+    let taken = steps_taken(&transaction)?;
+    for (version, step) in (1u32..).zip(&STEPS).skip(taken) {
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "user_version", version)?;
     }
     Ok(transaction.commit()?)
+}
+
+/// How many steps a file has behind it. More than are known here is an error.
+fn steps_taken(connection: &Connection) -> Result<usize, StoreError> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = STEPS.len();
+    usize::try_from(version).ok().filter(|taken| *taken <= known).ok_or_else(|| {
+        StoreError::Broken(format!(
+            "the store has schema version {version}, and this program knows versions up to {known}: run the newer entente that wrote it"
+        ))
+    })
 }
