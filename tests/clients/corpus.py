@@ -93,6 +93,11 @@ def newer(stix_object, modified, **changes):
     return {**stix_object, "modified": modified, **changes}
 
 
+def spoilt(stix_object):
+    """The object with an id that does not agree with its type: no server may take it."""
+    return {**stix_object, "id": stix_object["id"].replace("indicator--", "malware--")}
+
+
 def bundle(objects):
     return {"type": "bundle", "id": f"bundle--{uuid4()}", "objects": objects}
 

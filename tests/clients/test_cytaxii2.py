@@ -1,16 +1,16 @@
 """cytaxii2 1.0.1, Cyware's client.
 
 Its habits: Content-Type on GET; Basic credentials whatever the server wants; it
-requests the discovery resource's `default` as it stands; unset parameters are
-left out; it posts the caller's text as it is; it hands every reply on as
-{status, status_code, response} and calls .json() on errors too.
+requests the discovery resource's `default` as it stands, so that has to be a
+whole URL; unset parameters are left out; it posts the caller's text as it is;
+it hands every reply on as {status, status_code, response} and calls .json() on
+errors too.
 
 It has no option for a client certificate. Here the certificate comes from the
 session put in place of its `requests`, as it would from a relay in front of it.
 """
 
 import json
-from urllib.parse import urljoin
 
 import pytest
 from corpus import bundle, in_order, indicator, indicators, malware, marked
@@ -23,9 +23,7 @@ def client_of(feed, monkeypatch):
     def client(member):
         monkeypatch.setattr(cytaxii2, "requests", member.session())
         client = cytaxii2.cytaxii2(member.discovery, "anybody", "anything")
-        default = client.discovery_request()["response"]["default"]
-        # A user whose server names its roots without a host has to do this by hand.
-        client.api_root = urljoin(member.discovery, default)
+        assert client.get_api_root() == (member.api_root, False)
         return client
 
     return client

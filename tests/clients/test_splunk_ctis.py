@@ -13,7 +13,7 @@ of it adds that.
 import json
 
 import pytest
-from corpus import TLP2, bundle, identity, in_order, indicator, sdo
+from corpus import TLP2, bundle, identity, in_order, indicator, sdo, spoilt
 from requests import HTTPError
 from taxii2client.v21 import ApiRoot, Server
 
@@ -152,8 +152,7 @@ def test_a_marking_definition_written_otherwise_harms_nothing_beside_it(feed, wi
 
 def test_the_stored_answer_names_what_failed_and_why(feed, wire):
     objects = submission("green")
-    broken = objects[3]
-    del broken["pattern"]
+    broken = objects[3] = spoilt(objects[3])
     answer = submit(feed.producer, feed.id, objects)
     assert (answer["success_count"], answer["failure_count"]) == (len(objects) - 1, 1)
     (failure,) = answer["failures"]

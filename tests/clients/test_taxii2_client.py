@@ -11,7 +11,17 @@ from datetime import datetime
 from math import ceil
 
 import pytest
-from corpus import identity, in_order, indicator, indicators, malware, marked, newer, relationship
+from corpus import (
+    identity,
+    in_order,
+    indicator,
+    indicators,
+    malware,
+    marked,
+    newer,
+    relationship,
+    spoilt,
+)
 from requests import HTTPError
 from taxii2client import v20
 from taxii2client.exceptions import AccessError
@@ -215,8 +225,7 @@ def test_adding_again_succeeds_and_adds_nothing(feed, wire):
 
 def test_one_bad_object_does_not_sink_the_others(feed, wire):
     good = indicators(9)
-    bad = indicator("bad")
-    del bad["pattern"]
+    bad = spoilt(indicator("bad"))
     collection = collection_for(feed.producer, feed)
     wire.take()
 
