@@ -21,7 +21,11 @@ pub(super) struct Shelf<'c> {
     pub(super) collection: CollectionKey,
 }
 
-const HELD: &str = "SELECT e.level, e.owner, e.version, e.date_added, b.text FROM entry e JOIN body b ON b.key = e.body";
+// Each lookup of an id names its index: walking the collection instead would be right, and
+// far too slow, and the planner knows no better.
+
+const HELD: &str = "SELECT e.level, e.owner, e.version, e.date_added, b.text
+    FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body";
 
 fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
     let date_added = Timestamp::from_micros(row.get(3)?);
@@ -37,7 +41,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
 
 impl Table for Shelf<'_> {
     fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
-        const SQL: &str = "SELECT owner FROM entry WHERE collection = ?1 AND id = ?2 AND version IS NOT NULL
+        const SQL: &str = "SELECT owner FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND version IS NOT NULL
             UNION ALL SELECT owner FROM departed WHERE collection = ?1 AND id = ?2 LIMIT 1";
         let mut statement = self.connection.prepare_cached(SQL)?;
         let owner = statement.query_row(params![self.collection.0, id], |row| row.get(0).map(OrganisationKey));
@@ -119,10 +123,10 @@ impl Shelf<'_> {
     /// before, and that one). So the nearest neighbour knows the lowest level beyond itself,
     /// and those to be told are the run next to the new entry.
     fn neighbours(&self, place: &Place<'_>) -> Result<Neighbours, StoreError> {
-        const NEWER: &str = "SELECT level, newer FROM entry WHERE collection = ? AND id = ? AND spec = ? AND rank > ? ORDER BY rank LIMIT 1";
-        const OLDER: &str = "SELECT level, older FROM entry WHERE collection = ? AND id = ? AND spec = ? AND rank < ? ORDER BY rank DESC LIMIT 1";
-        const HIGHER_SPEC: &str = "SELECT min(level) FROM entry WHERE collection = ? AND id = ? AND spec > ?";
-        const TELL_LOWER_SPEC: &str = "UPDATE entry SET newer_spec = min(newer_spec, ?4) WHERE collection = ?1 AND id = ?2 AND spec < ?3";
+        const NEWER: &str = "SELECT level, newer FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec = ? AND rank > ? ORDER BY rank LIMIT 1";
+        const OLDER: &str = "SELECT level, older FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec = ? AND rank < ? ORDER BY rank DESC LIMIT 1";
+        const HIGHER_SPEC: &str = "SELECT min(level) FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec > ?";
+        const TELL_LOWER_SPEC: &str = "UPDATE entry INDEXED BY entry_by_version SET newer_spec = min(newer_spec, ?4) WHERE collection = ?1 AND id = ?2 AND spec < ?3";
         let nearest = |sql: &str| -> Result<Option<u8>, StoreError> {
             let mut statement = self.connection.prepare_cached(sql)?;
             let lowest = statement.query_row(params![self.collection.0, place.id, place.spec, place.rank], |row| {
@@ -150,7 +154,7 @@ impl Shelf<'_> {
 
     /// Lowers `column` to the new entry's level along the run of neighbours where it is higher.
     fn tell(&self, column: &str, run: &str, place: &Place<'_>) -> Result<(), StoreError> {
-        let select = format!("SELECT date_added, {column} FROM entry WHERE collection = ?1 AND id = ?2 AND spec = ?3 AND {run}");
+        let select = format!("SELECT date_added, {column} FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND spec = ?3 AND {run}");
         let update = format!("UPDATE entry SET {column} = ? WHERE collection = ? AND date_added = ?");
         let mut statement = self.connection.prepare_cached(&select)?;
         let mut rows = statement.query(params![self.collection.0, place.id, place.spec, place.rank])?;
@@ -170,7 +174,7 @@ impl Shelf<'_> {
 
     /// Marks the entries of an id without versions as having several owners, if another one joins.
     fn mark_rivals(&self, id: &str, owner: OrganisationKey) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE entry SET rivals = 1 WHERE collection = ? AND id = ? AND owner <> ?";
+        const SQL: &str = "UPDATE entry INDEXED BY entry_by_version SET rivals = 1 WHERE collection = ? AND id = ? AND owner <> ?";
         let others = self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id, owner.0])?;
         Ok(others > 0)
     }
@@ -219,7 +223,7 @@ impl Shelf<'_> {
     /// An id keeps its owner when its last version goes. Predefined markings have none.
     fn remember_owner(&self, id: &str) -> Result<(), StoreError> {
         const SQL: &str = "INSERT OR IGNORE INTO departed (collection, id, owner)
-            SELECT collection, id, owner FROM entry WHERE collection = ? AND id = ? AND version IS NOT NULL LIMIT 1";
+            SELECT collection, id, owner FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND version IS NOT NULL LIMIT 1";
         if crate::stix::marking::predefined(id).is_none() {
             self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id])?;
         }
@@ -236,7 +240,7 @@ impl Shelf<'_> {
 
     /// Works out anew what the remaining entries of an object carry of each other.
     fn rebuild(&self, id: &str) -> Result<(), StoreError> {
-        const ALL: &str = "SELECT date_added, spec, level, owner, version IS NULL FROM entry WHERE collection = ? AND id = ? ORDER BY spec, rank";
+        const ALL: &str = "SELECT date_added, spec, level, owner, version IS NULL FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? ORDER BY spec, rank";
         const SET: &str = "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, rivals = ? WHERE collection = ? AND date_added = ?";
         type Remaining = (i64, u8, u8, i64, bool);
         let remaining: Vec<Remaining> = self
