@@ -115,7 +115,6 @@ where
         .client_request_timeout(limits.header())
         // After an early answer the rest of a body is read for this long, so that the caller gets to see it.
         .client_disconnect_timeout(limits.header())
-        .tcp_nodelay(true)
         .graceful_shutdown_signal(move || {
             let mut drained = drained.clone();
             async move {
@@ -139,6 +138,10 @@ async fn accept(
         Err(())
     };
     let address = socket.peer_addr().ok();
+    // An answer's last segment does not wait for the caller's acknowledgement of the one before.
+    if let Err(error) = socket.set_nodelay(true) {
+        return refuse(address, "closed", &error);
+    }
     let Ok(_permit) = handshakes.try_acquire() else { return refuse(address, "busy", &"too many handshakes at a time") };
     let tls = match timeout(door.limits.handshake(), acceptor.accept(socket)).await {
         Ok(Ok(tls)) => tls,
