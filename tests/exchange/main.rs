@@ -8,7 +8,17 @@
 
 mod support;
 
+mod add;
+mod bodies;
 mod commands;
+mod delete;
 mod discovery;
+mod filters;
 mod killed;
+mod manifest;
+mod object;
+mod objects;
 mod ops;
+mod order;
+mod paging;
+mod versions;

@@ -1,6 +1,7 @@
 //! What the tests share: certificates, servers, actors, objects.
 
 pub mod actor;
+pub mod crawl;
 pub mod objects;
 pub mod pki;
 pub mod process;
