@@ -44,8 +44,9 @@ pub struct Door {
     metrics: Arc<Metrics>,
 }
 
-/// The longest query string that is read, in octets.
-const LONGEST_QUERY: usize = 96 << 10;
+/// The longest query string that is read, in octets: with its path, shorter than the longest URL
+/// that the framework reads (65,534 octets), so that a caller is told what is too long.
+const LONGEST_QUERY: usize = 64_000;
 
 /// A request of a signed-in caller, before its particulars are looked at. The methods are
 /// called in the order in which a request that is wrong in several ways is told of them:
