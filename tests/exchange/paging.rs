@@ -231,7 +231,7 @@ fn a_page_is_bounded_in_octets_too() {
     let server = Server::with(setup);
     let writer = server.actor("writer");
     let large = |n: usize, octets: usize| versioned("indicator", n, 1, &format!(r#","x_pad":"{}""#, "x".repeat(octets)));
-    let texts = [large(1, 100), large(2, 1000), large(3, 1000), large(4, 5000), large(5, 10), large(6, 10)];
+    let texts = [large(1, 100), large(2, 1500), large(3, 1500), large(4, 5000), large(5, 10), large(6, 10)];
     writer.post(&objects(RW), &envelope(&texts)).must_be(202);
     for way in WAYS {
         let pages = crawl(&writer, &objects(RW), "", way, &[1000]);
