@@ -8,17 +8,27 @@
 
 mod support;
 
+mod access;
 mod add;
+mod api_root;
 mod bodies;
+mod collections;
 mod commands;
 mod delete;
 mod discovery;
+mod errors;
 mod filters;
 mod killed;
 mod manifest;
+mod negotiation;
 mod object;
 mod objects;
 mod ops;
 mod order;
 mod paging;
+mod paths;
+mod status;
+mod text;
+mod tls;
+mod twin_worlds;
 mod versions;

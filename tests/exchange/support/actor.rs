@@ -3,6 +3,7 @@
 
 use super::pki::{Ca, Identity};
 use entente::taxii::timestamp::Timestamp;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
@@ -49,9 +50,20 @@ impl Actor {
         identity: Option<Identity>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> Self {
+        Self::using(default_provider(), address, ca, identity, versions)
+    }
+
+    /// The same, with this choice of algorithms.
+    pub fn using(
+        provider: CryptoProvider,
+        address: SocketAddr,
+        ca: CertificateDer<'static>,
+        identity: Option<Identity>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(ca).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
@@ -65,6 +77,13 @@ impl Actor {
     /// The same client, of a server that is somewhere else now.
     pub fn at(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }
+    }
+
+    /// The same client, with a change to how it speaks TLS.
+    pub fn with(&self, change: impl FnOnce(&mut ClientConfig)) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        change(&mut config);
+        Self { config: Arc::new(config), ..self.clone() }
     }
 
     /// `GET`, as a TAXII client asks.
@@ -121,6 +140,18 @@ impl Actor {
         });
         attempt.unwrap_err().to_string()
     }
+}
+
+/// One request on a connection that lives on.
+pub fn ask(
+    connection: &mut Connection,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Answer {
+    connection.write_all(&request(method, path, headers, body)).unwrap();
+    read_answer(connection, method == "HEAD").unwrap()
 }
 
 /// The octets of a request.
@@ -233,7 +264,11 @@ impl Answer {
         assert!(resource.is_object(), "{resource}");
         assert!(resource.as_object().unwrap().values().all(|value| !value.is_null()), "{resource}");
         let more = resource["more"] == true;
-        assert_eq!(more, resource.get("next").is_some_and(|next| next.as_str().is_some_and(|next| !next.is_empty())), "{resource}");
+        assert_eq!(
+            more,
+            resource.get("next").is_some_and(|next| next.as_str().is_some_and(|next| !next.is_empty())),
+            "{resource}"
+        );
         if self.status >= 400 {
             self.must_be_an_error(&resource);
         }

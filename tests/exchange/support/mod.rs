@@ -2,6 +2,8 @@
 
 pub mod actor;
 pub mod crawl;
+pub mod clock;
+pub mod endpoints;
 pub mod objects;
 pub mod pki;
 pub mod process;

@@ -53,11 +53,19 @@ impl Ca {
 
     /// A client certificate, but for what `change` does to it.
     pub fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+        self.certify(KeyPair::generate().unwrap(), name, change)
+    }
+
+    /// Another client certificate for the same key.
+    pub fn renew(&self, name: &str, identity: &Identity) -> Identity {
+        self.certify(identity.clone().key, name, |_| ())
+    }
+
+    fn certify(&self, key: KeyPair, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut parameters = parameters(name);
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut parameters);
-        let key = KeyPair::generate().unwrap();
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
         Identity { chain: vec![certificate.der().clone()], key, pem: certificate.pem() }
     }
