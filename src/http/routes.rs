@@ -71,7 +71,7 @@ impl<'p> Route<'p> {
     }
 
     /// Answers a request. `HEAD` is answered as `GET`; the body is left out on the wire.
-    pub(super) async fn answer(self, asked: &Asked<'_>, payload: Payload) -> Result<Answer, Problem> {
+    pub(super) async fn answer(self, asked: &Asked<'_>, payload: &mut Payload) -> Result<Answer, Problem> {
         let get = [Method::GET, Method::HEAD].contains(&asked.head.method);
         match self {
             Self::Discovery if get => discovery::get(asked),

@@ -178,24 +178,27 @@ fn refusal(error: &std::io::Error) -> &'static str {
 
 /// Before a caller is told to go on and send its body: whether it may be of that size, and
 /// whether it is anybody.
-fn expect(door: &Door, request: Request) -> Result<Request, Response<BoxBody>> {
+fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody>> {
     let most = door.exchange.settings().max_content_length;
     let verdict = match sign_in(door, &request) {
         Err(problem) => Err(problem),
         Ok(_) if body::declared_length(request.head()).is_some_and(|length| length > most) => Err(Problem::body_too_large(most)),
         Ok(_) => Ok(()),
     };
-    verdict.map(|()| request).map_err(Problem::into_response)
+    match verdict {
+        Ok(()) => Ok(request),
+        Err(problem) => Err(body::hold(problem.into_response(), request.take_payload())),
+    }
 }
 
 /// Answers one request, whatever happens, and logs it.
 async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBody>, Infallible> {
     let mut event = Event { begun: stopwatch(), items: 0, organisation: None, error_id: None, cause: None };
-    let payload = request.take_payload();
+    let mut payload = request.take_payload();
     let session = sign_in(&door, &request);
     event.organisation = session.as_ref().ok().map(|session| session.caller().name.clone());
     let outcome = match session {
-        Ok(session) => unless_panicking(handle(&door, session, request.head(), payload)).await,
+        Ok(session) => unless_panicking(handle(&door, session, request.head(), &mut payload)).await,
         Err(problem) => Err(problem),
     };
     match &outcome {
@@ -207,7 +210,7 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
     }
     let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
     log(&door, request.head(), &response, &event);
-    Ok(response)
+    Ok(body::hold(response, payload))
 }
 
 /// What the log says of a request beyond request and response.
@@ -219,7 +222,7 @@ struct Event {
     cause: Option<String>,
 }
 
-async fn handle(door: &Door, session: Session, head: &RequestHead, payload: Payload) -> Result<Answer, Problem> {
+async fn handle(door: &Door, session: Session, head: &RequestHead, payload: &mut Payload) -> Result<Answer, Problem> {
     let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
     route.answer(&Asked { door, session, head }, payload).await
 }
