@@ -1,12 +1,14 @@
 //! Which error, and what it says.
 
-use crate::support::actor::{Actor, TAXII, ask, read_answer};
+use crate::support::actor::{Actor, Connection, TAXII, ask, read_answer};
 use crate::support::endpoints;
 use crate::support::objects::{envelope, id, indicator};
 use crate::support::server::{Setup, object, objects};
 use crate::support::{Answer, EMPTY, MISSING, RW, Server};
+use entente::clock::stopwatch;
 use entente::config::Settings;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::time::Duration;
 
 /// Rows: EP-3, EP-6, ERR-1, ERR-2, ERR-3, DISC-2, ROOT-6, STAT-11, COLS-2, COL-5, MAN-7, OBJ-3, ADD-12, GET-4, DEL-9, VER-6.
 #[test]
@@ -72,8 +74,10 @@ fn last_answer(actor: &Actor, octets: &[u8]) -> Answer {
     connection.write_all(octets).unwrap();
     let answer = read_answer(&mut connection, false).unwrap();
     let mut rest = Vec::new();
-    let _ = connection.read_to_end(&mut rest);
+    connection.sock.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let end = connection.read_to_end(&mut rest);
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "the connection does not end");
     answer
 }
 
@@ -127,6 +131,40 @@ fn a_body_that_stops_is_408_and_nothing_is_added() {
         assert!(last_answer(&writer, begun.as_bytes()).must_fail(408).contains("nothing was added"));
     }
     assert_eq!(writer.get(&objects(RW)).text(), "{}");
+}
+
+/// Whether a connection still takes more of a body.
+fn takes_more(connection: &mut Connection) -> bool {
+    let mut octet = [0];
+    connection.write_all(b"1\r\nx\r\n").and_then(|()| connection.flush()).is_ok()
+        && connection.read(&mut octet).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+#[test]
+fn after_an_early_answer_the_connection_ends_though_the_body_still_comes() {
+    let server = impatient();
+    let (stranger, reader, writer) = (server.stranger(), server.actor("reader"), server.actor("writer"));
+    let post = format!("POST {} HTTP/1.1\r\nContent-Type: {TAXII}", objects(RW));
+    let mut connections = Vec::new();
+    for (actor, head, expected) in [
+        (&stranger, &*post, 401),
+        (&stranger, &format!("{post}\r\nExpect: 100-continue"), 401),
+        (&reader, &post, 403),
+        (&writer, &post, 413),
+        (&reader, "GET /taxii2/ HTTP/1.1", 200),
+    ] {
+        let mut connection = actor.connect().unwrap();
+        let chunk = format!("2af8\r\n{}\r\n", " ".repeat(11_000));
+        write!(connection, "{head}\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}").unwrap();
+        assert_eq!(read_answer(&mut connection, false).unwrap().status, expected);
+        connection.sock.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        connections.push(connection);
+    }
+    let begun = stopwatch();
+    while !connections.is_empty() {
+        connections.retain_mut(takes_more);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} are read for ever", connections.len());
+    }
 }
 
 /// An envelope of exactly this many octets.
