@@ -26,7 +26,7 @@ fn a_root_is_listed_for_those_who_have_a_grant_in_it() {
     assert_eq!(server.actor("outsider").get("/taxii2/").must_be(200).json(), json!({"title": "Entente"}));
 }
 
-/// Rows: DISC-9, DNS-2.
+/// Rows: DISC-9.
 #[test]
 fn every_root_and_collection_that_is_advertised_answers() {
     let server = Server::seeded();

@@ -10,7 +10,7 @@ use entente::config::Settings;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::time::Duration;
 
-/// Rows: EP-3, EP-6, ERR-1, ERR-2, ERR-3, DISC-2, ROOT-6, STAT-11, COLS-2, COL-5, MAN-7, OBJ-3, ADD-12, GET-4, DEL-9, VER-6.
+/// Rows: EP-6, ERR-1, ERR-2, ERR-3, DISC-2, ROOT-6, STAT-11, COLS-2, COL-5, MAN-7, OBJ-3, ADD-12, GET-4, DEL-9, VER-6.
 #[test]
 fn every_endpoint_has_the_status_codes_of_the_standards_tables() {
     let server = Server::seeded();
@@ -29,8 +29,35 @@ fn every_endpoint_has_the_status_codes_of_the_standards_tables() {
         let filtered = ["/manifest/", "/objects/", "--"].iter().any(|part| endpoint.path.contains(part))
             && endpoint.method != "POST";
         malformed.ask(&writer).must_be(if filtered { 400 } else { endpoint.good() });
+        endpoint.ask(&writer).must_be(endpoint.good());
+    }
+}
+
+/// Rows: EP-3, CONF-2.
+#[test]
+fn every_endpoint_answers_with_the_resource_that_the_standard_names() {
+    let server = Server::seeded();
+    let writer = server.actor("writer");
+    let added = writer.post(&objects(RW), &envelope(&[indicator(8, 1)])).must_be(202).json();
+    let status = ["id", "status", "total_count", "success_count", "failure_count", "pending_count"];
+    let expected: [&[&str]; 11] = [
+        &["title", "api_roots"],
+        &["title", "versions", "max_content_length"],
+        &status,
+        &["collections"],
+        &["id", "title", "can_read", "can_write"],
+        &["objects"],
+        &["objects"],
+        &status,
+        &["objects"],
+        &["versions"],
+        &[],
+    ];
+    let endpoints = endpoints::all(RW, &id("indicator", 1), added["id"].as_str().unwrap());
+    for (endpoint, members) in endpoints.into_iter().zip(expected) {
         let answer = endpoint.ask(&writer).must_be(endpoint.good());
-        assert_eq!(answer.body.is_empty(), endpoint.method == "DELETE", "{endpoint:?}");
+        assert!(members.iter().all(|name| answer.json().get(name).is_some()), "{endpoint:?}: {}", answer.text());
+        assert_eq!(answer.body.is_empty(), members.is_empty(), "{endpoint:?}");
     }
 }
 
