@@ -18,12 +18,25 @@ const ROOMS: [Room; 10] = [
     Room { name: "access", may_name: &["stix", "taxii", "clock"], owns: &["x509_parser"] },
     Room { name: "audit", may_name: &["stix", "taxii", "access"], owns: &[] },
     Room { name: "store", may_name: &["stix", "taxii", "access", "audit", "clock"], owns: &[] },
-    Room { name: "store/sqlite", may_name: &["stix", "taxii", "access", "audit", "clock", "store"], owns: &["rusqlite"] },
+    Room {
+        name: "store/sqlite",
+        may_name: &["stix", "taxii", "access", "audit", "clock", "store"],
+        owns: &["rusqlite"],
+    },
     Room { name: "exchange", may_name: &["clock", "stix", "taxii", "access", "audit", "store"], owns: &["arc_swap"] },
     Room {
         name: "http",
         may_name: &["taxii", "access", "exchange", "clock"],
-        owns: &["actix_http", "actix_server", "actix_service", "rustls", "tokio_rustls", "prometheus_client", "futures_core", "arc_swap"],
+        owns: &[
+            "actix_http",
+            "actix_server",
+            "actix_service",
+            "rustls",
+            "tokio_rustls",
+            "prometheus_client",
+            "futures_core",
+            "arc_swap",
+        ],
     },
     // Any room's settings.
     Room { name: "config", may_name: &["exchange", "http"], owns: &["toml"] },
@@ -125,14 +138,16 @@ fn an_external_crate_appears_only_in_its_room() {
 
 #[test]
 fn every_file_is_in_a_room() {
-    let known = |file: &str| ["lib.rs", "main.rs"].contains(&file) || file.starts_with("cli/") || room_of(file).is_some();
+    let known =
+        |file: &str| ["lib.rs", "main.rs"].contains(&file) || file.starts_with("cli/") || room_of(file).is_some();
     let lost: Vec<String> = files().into_iter().map(|(file, _)| file).filter(|file| !known(file)).collect();
     assert!(lost.is_empty(), "{}", lost.join("\n"));
 }
 
 #[test]
 fn every_file_opens_with_what_it_is_for() {
-    let mute: Vec<String> = files().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(file, _)| file).collect();
+    let mute: Vec<String> =
+        files().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(file, _)| file).collect();
     assert!(mute.is_empty(), "{}", mute.join("\n"));
 }
 
@@ -140,7 +155,10 @@ fn every_file_opens_with_what_it_is_for() {
 fn a_room_head_says_what_lives_there_and_what_may_not() {
     for (file, text) in files().into_iter().filter(|(file, _)| file.ends_with("/mod.rs") && !file.contains("proof")) {
         let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
-        assert!(head.contains(&"//!") || file.starts_with("store/sqlite") || file.starts_with("cli/"), "{file}: two paragraphs");
+        assert!(
+            head.contains(&"//!") || file.starts_with("store/sqlite") || file.starts_with("cli/"),
+            "{file}: two paragraphs"
+        );
     }
 }
 

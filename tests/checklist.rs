@@ -29,7 +29,13 @@ fn rows() -> Vec<Row> {
         .map(|line| {
             let [id, level, clause, requirement, excuse] = line.split('\t').collect::<Vec<_>>().try_into().expect(line);
             let own = |text: &str| text.trim().to_owned();
-            Row { id: own(id), level: own(level), clause: own(clause), requirement: own(requirement), excuse: own(excuse) }
+            Row {
+                id: own(id),
+                level: own(level),
+                clause: own(clause),
+                requirement: own(requirement),
+                excuse: own(excuse),
+            }
         })
         .collect()
 }
@@ -65,7 +71,9 @@ fn shown() -> BTreeMap<String, Vec<String>> {
                 function = test.split('(').next().unwrap().to_owned();
             }
             if let Some((_, rows)) = line.split_once("Rows: ") {
-                named.extend(rows.trim_end_matches('.').split(", ").map(|row| row.trim_end_matches(['.', '"']).to_owned()));
+                named.extend(
+                    rows.trim_end_matches('.').split(", ").map(|row| row.trim_end_matches(['.', '"']).to_owned()),
+                );
             }
             // A Rust comment stands before its test, a docstring behind its `def`.
             let complete = if name.ends_with(".py") { !named.is_empty() } else { line.starts_with("fn ") };
@@ -90,7 +98,9 @@ fn table() -> String {
         "|---|---|---|---|---|".to_owned(),
     ];
     for row in rows() {
-        let tests = shown.get(&row.id).map(|tests| tests.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join("<br>"));
+        let tests = shown
+            .get(&row.id)
+            .map(|tests| tests.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join("<br>"));
         let by = tests.unwrap_or_else(|| format!("– {}", row.excuse));
         lines.push(format!("| {} | {} | {} | {} | {by} |", row.id, row.level, row.clause, row.requirement));
     }
@@ -100,8 +110,11 @@ fn table() -> String {
 #[test]
 fn every_row_is_shown_by_a_test_or_says_why_none_can() {
     let shown = shown();
-    let bare: Vec<String> =
-        rows().into_iter().filter(|row| row.excuse.is_empty() && !shown.contains_key(&row.id)).map(|row| row.id).collect();
+    let bare: Vec<String> = rows()
+        .into_iter()
+        .filter(|row| row.excuse.is_empty() && !shown.contains_key(&row.id))
+        .map(|row| row.id)
+        .collect();
     assert!(bare.is_empty(), "no test shows {}", bare.join(", "));
 }
 
@@ -115,8 +128,11 @@ fn every_row_that_a_test_names_is_on_the_checklist() {
 #[test]
 fn no_row_is_both_shown_and_excused() {
     let shown = shown();
-    let both: Vec<String> =
-        rows().into_iter().filter(|row| !row.excuse.is_empty() && shown.contains_key(&row.id)).map(|row| row.id).collect();
+    let both: Vec<String> = rows()
+        .into_iter()
+        .filter(|row| !row.excuse.is_empty() && shown.contains_key(&row.id))
+        .map(|row| row.id)
+        .collect();
     assert!(both.is_empty(), "shown after all: {}", both.join(", "));
 }
 

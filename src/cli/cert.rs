@@ -67,7 +67,13 @@ impl Cert {
 }
 
 /// Issues and registers a certificate.
-pub(super) fn issue(settings: &Settings, admin: &Administering, org: &str, out: &Path, days: u32) -> Result<Fingerprint, Failure> {
+pub(super) fn issue(
+    settings: &Settings,
+    admin: &Administering,
+    org: &str,
+    out: &Path,
+    days: u32,
+) -> Result<Fingerprint, Failure> {
     // Before any file is made: is there such an organisation?
     admin.organisation(org)?;
     std::fs::create_dir_all(out)?;
@@ -90,7 +96,10 @@ fn add(settings: &Settings, admin: &Administering, org: &str, file: &Path) -> Re
     let anchors = settings.server.pki.join("anchors");
     match tls::is_trusted(&settings.server.pki, &tls::certificates(file)?, Clock::system().now()) {
         Ok(()) => Ok(()),
-        Err(error) => say(&format!("but the server does not trust its issuer yet ({error}): put the CA's certificate into {}", anchors.display())),
+        Err(error) => say(&format!(
+            "but the server does not trust its issuer yet ({error}): put the CA's certificate into {}",
+            anchors.display()
+        )),
     }
 }
 
@@ -109,7 +118,8 @@ fn list(admin: &Administering, org: Option<&str>, json: bool) -> Result<(), Fail
         if only.as_ref().is_some_and(|only| only.key != credential.organisation) {
             continue;
         }
-        let organisation = registry.organisation_by_key(credential.organisation).map_or("", |organisation| &organisation.name);
+        let organisation =
+            registry.organisation_by_key(credential.organisation).map_or("", |organisation| &organisation.name);
         let days = days_left(credential.not_after, now);
         if !json {
             say(&format!("{}  {organisation}  {}  {days} days left", credential.fingerprint, credential.subject))?;

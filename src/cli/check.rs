@@ -73,7 +73,9 @@ fn store(settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
     registry(&admin.overview()?.registry, admin.now(), findings);
     let registry = admin.overview()?.registry;
     let strangers = settings.taxii.empty_objects_for.iter().filter(|name| registry.organisation(name).is_none());
-    findings.warnings.extend(strangers.map(|name| format!("taxii.empty_objects_for names {name:?}, and there is no such organisation")));
+    findings.warnings.extend(
+        strangers.map(|name| format!("taxii.empty_objects_for names {name:?}, and there is no such organisation")),
+    );
     Ok(())
 }
 
@@ -84,15 +86,24 @@ fn registry(registry: &Registry, now: Timestamp, findings: &mut Findings) {
     }
     for root in &registry.roots {
         if !registry.collections.iter().any(|collection| collection.root == root.name) {
-            warn(format!("the API root {} has no collection, so nobody sees it: add one with `collection add`", root.name));
+            warn(format!(
+                "the API root {} has no collection, so nobody sees it: add one with `collection add`",
+                root.name
+            ));
         }
     }
     for collection in &registry.collections {
         if !registry.grants.iter().any(|grant| grant.collection == collection.key) {
-            warn(format!("the collection {:?} has no grant, so nobody sees it: give one with `grant`", collection.title));
+            warn(format!(
+                "the collection {:?} has no grant, so nobody sees it: give one with `grant`",
+                collection.title
+            ));
         }
         if collection.title.contains('.') {
-            warn(format!("the title {:?} has a dot: clients that choose by ROOT.TITLE cannot use it", collection.title));
+            warn(format!(
+                "the title {:?} has a dot: clients that choose by ROOT.TITLE cannot use it",
+                collection.title
+            ));
         }
     }
     for organisation in &registry.organisations {
@@ -102,7 +113,10 @@ fn registry(registry: &Registry, now: Timestamp, findings: &mut Findings) {
         for credential in registry.credentials.iter().filter(|credential| credential.organisation == organisation.key) {
             let days = days_left(credential.not_after, now);
             if days < SOON {
-                warn(format!("the certificate {} of {} has {days} days left: issue another one", credential.fingerprint, organisation.name));
+                warn(format!(
+                    "the certificate {} of {} has {days} days left: issue another one",
+                    credential.fingerprint, organisation.name
+                ));
             }
         }
     }

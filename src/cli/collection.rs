@@ -50,6 +50,16 @@ impl Collection {
         specs.dedup();
         // Key and time are the store's to give.
         let (key, created) = (CollectionKey(0), Timestamp::EPOCH);
-        say(&admin.add_collection(registry::Collection { key, id, root, title, description, alias, unmarked, specs, created })?)
+        say(&admin.add_collection(registry::Collection {
+            key,
+            id,
+            root,
+            title,
+            description,
+            alias,
+            unmarked,
+            specs,
+            created,
+        })?)
     }
 }

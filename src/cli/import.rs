@@ -53,7 +53,13 @@ impl Import {
 }
 
 /// Adds the objects of a file for an organisation, batch by batch; each failure goes to standard error.
-pub(super) fn add(admin: &Administering, org: &str, collection: &str, file: &Path, octets: &Bytes) -> Result<Tally, Failure> {
+pub(super) fn add(
+    admin: &Administering,
+    org: &str,
+    collection: &str,
+    file: &Path,
+    octets: &Bytes,
+) -> Result<Tally, Failure> {
     let texts = texts(octets).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     let bar = progress(texts.len());
     let mut tally = Tally::default();
@@ -86,7 +92,8 @@ fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
         Ok(envelope) => return Ok(envelope.objects.iter().map(|text| octets.slice_ref(text.as_bytes())).collect()),
         Err(error) => error,
     };
-    let lines: Vec<&[u8]> = octets.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&[u8]> =
+        octets.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect();
     let is_object = |line: &&[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
     // A file whose first line is no object is one broken text: its own error tells more.
     if !lines.first().is_some_and(is_object) {
@@ -106,9 +113,16 @@ mod tests {
     #[test]
     fn a_file_is_a_bundle_an_envelope_or_one_object_a_line() {
         assert_eq!(split("{\"type\":\"bundle\",\"objects\":[{\"a\":1}, {}]}").unwrap(), ["{\"a\":1}", "{}"]);
-        assert_eq!(split("{\"type\":\"x\"}\n\n {\"type\":\"y\"}\r\n").unwrap(), ["{\"type\":\"x\"}", "{\"type\":\"y\"}"]);
+        assert_eq!(
+            split("{\"type\":\"x\"}\n\n {\"type\":\"y\"}\r\n").unwrap(),
+            ["{\"type\":\"x\"}", "{\"type\":\"y\"}"]
+        );
         assert_eq!(split("{\"type\":\"x\"}").unwrap(), ["{\"type\":\"x\"}"]);
-        assert_eq!(split("{\"type\":\"x\"}\n{broken").unwrap(), ["{\"type\":\"x\"}", "{broken"], "a bad line is that object's failure");
+        assert_eq!(
+            split("{\"type\":\"x\"}\n{broken").unwrap(),
+            ["{\"type\":\"x\"}", "{broken"],
+            "a bad line is that object's failure"
+        );
     }
 
     #[test]

@@ -18,12 +18,18 @@ fn in_text(overview: &Overview, now: Timestamp) -> String {
     let mut lines = Vec::new();
     for root in &registry.roots {
         lines.push(format!("/{}/  {}", root.name, root.title));
-        for (collection, extent) in registry.collections.iter().zip(extents).filter(|(collection, _)| collection.root == root.name) {
+        for (collection, extent) in
+            registry.collections.iter().zip(extents).filter(|(collection, _)| collection.root == root.name)
+        {
             let alias = collection.alias.as_deref().unwrap_or("-");
             let newest = extent.newest.map_or_else(|| "empty".to_owned(), |newest| format!("newest {newest}"));
-            lines.push(format!("  {}  {alias}  {:?}  {} entries, {newest}", collection.id, collection.title, extent.entries));
+            lines.push(format!(
+                "  {}  {alias}  {:?}  {} entries, {newest}",
+                collection.id, collection.title, extent.entries
+            ));
             for grant in registry.grants.iter().filter(|grant| grant.collection == collection.key) {
-                let name = registry.organisation_by_key(grant.organisation).map_or("", |organisation| &organisation.name);
+                let name =
+                    registry.organisation_by_key(grant.organisation).map_or("", |organisation| &organisation.name);
                 lines.push(format!("    {name} {}", in_words(grant.read, grant.write, grant.manage)));
             }
         }
@@ -44,14 +50,19 @@ fn in_text(overview: &Overview, now: Timestamp) -> String {
 fn in_json(overview: &Overview, now: Timestamp) -> Value {
     let Overview { registry, extents } = overview;
     let roots: Vec<Value> = registry.roots.iter().map(|root| json!({"name": root.name, "title": root.title})).collect();
-    let collections: Vec<Value> = registry.collections.iter().zip(extents).map(|(collection, extent)| {
-        let specs: Vec<&str> = collection.specs.iter().map(|spec| spec.as_str()).collect();
-        json!({
-            "id": collection.id, "root": collection.root, "alias": collection.alias, "title": collection.title,
-            "description": collection.description, "unmarked": collection.unmarked, "stix": specs,
-            "entries": extent.entries, "newest": extent.newest,
+    let collections: Vec<Value> = registry
+        .collections
+        .iter()
+        .zip(extents)
+        .map(|(collection, extent)| {
+            let specs: Vec<&str> = collection.specs.iter().map(|spec| spec.as_str()).collect();
+            json!({
+                "id": collection.id, "root": collection.root, "alias": collection.alias, "title": collection.title,
+                "description": collection.description, "unmarked": collection.unmarked, "stix": specs,
+                "entries": extent.entries, "newest": extent.newest,
+            })
         })
-    }).collect();
+        .collect();
     let organisations: Vec<Value> = registry
         .organisations
         .iter()
@@ -65,7 +76,9 @@ fn in_json(overview: &Overview, now: Timestamp) -> Value {
 
 fn grants(registry: &Registry) -> Vec<Value> {
     let name = |key| registry.organisation_by_key(key).map(|organisation| organisation.name.clone());
-    let id = |key| registry.collections.iter().find(|collection| collection.key == key).map(|collection| collection.id.clone());
+    let id = |key| {
+        registry.collections.iter().find(|collection| collection.key == key).map(|collection| collection.id.clone())
+    };
     let grant = |grant: &crate::access::permission::Grant| {
         json!({
             "organisation": name(grant.organisation), "collection": id(grant.collection),

@@ -35,7 +35,13 @@ pub(super) fn make(folder: &Path, hosts: &[String], now: SystemTime) -> Result<(
 }
 
 /// Issues a client certificate, signed by the CA in `pki`, to `pem` (leaf, then CA) and `key`.
-pub(super) fn issue_client(pki: &Path, name: &str, days: u32, now: SystemTime, to: (&Path, &Path)) -> Result<(), Failure> {
+pub(super) fn issue_client(
+    pki: &Path,
+    name: &str,
+    days: u32,
+    now: SystemTime,
+    to: (&Path, &Path),
+) -> Result<(), Failure> {
     let mut client = leaf(name, days, now);
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     issue(pki, &client, to.0, to.1)

@@ -41,7 +41,8 @@ pub(super) fn until_told_to_stop(server: Running) -> Result<(), Failure> {
 
 /// One line of JSON for each event, on standard error.
 pub(super) fn log_to_standard_error() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,actix_server=warn".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,actix_server=warn".into());
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
     // A second call in one process changes nothing.
     let _ = subscriber.with_writer(std::io::stderr).try_init();
@@ -75,7 +76,12 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, Failure> {
 }
 
 /// The same, on a store that is open.
-pub fn start_on(settings: &Settings, clock: Clock, store: Arc<dyn Store>, lock: Option<ServerLock>) -> Result<Running, Failure> {
+pub fn start_on(
+    settings: &Settings,
+    clock: Clock,
+    store: Arc<dyn Store>,
+    lock: Option<ServerLock>,
+) -> Result<Running, Failure> {
     let tls = tls::server_config(&settings.server.pki, clock.now())?;
     let taxii = bind(settings.server.listen)?;
     let ops = match settings.server.ops {

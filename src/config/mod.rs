@@ -143,10 +143,13 @@ impl Settings {
         let mut faults = [self.taxii.faults(), self.limits.faults()].concat();
         let no_url = self.server.public_url.is_none() && self.server.hosts.is_empty();
         if no_url {
-            faults.push("server.hosts is empty: name the host that clients connect to, or set server.public_url".to_owned());
+            faults.push(
+                "server.hosts is empty: name the host that clients connect to, or set server.public_url".to_owned(),
+            );
         }
         if let Some(url) = self.server.public_url.as_deref().filter(|url| !is_base_url(url)) {
-            faults.push(format!("server.public_url is {url:?}: it is https:// and a host, with nothing after the port"));
+            faults
+                .push(format!("server.public_url is {url:?}: it is https:// and a host, with nothing after the port"));
         }
         faults
     }
@@ -236,8 +239,16 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_the_file() {
-        let settings = load(HOST, &[("ENTENTE__TAXII__PAGE_SIZE", "7"), ("ENTENTE__TAXII__EMPTY_OBJECTS", "true"),
-            ("ENTENTE__SERVER__PUBLIC_URL", "https://b"), ("PATH", "/bin")]).unwrap();
+        let settings = load(
+            HOST,
+            &[
+                ("ENTENTE__TAXII__PAGE_SIZE", "7"),
+                ("ENTENTE__TAXII__EMPTY_OBJECTS", "true"),
+                ("ENTENTE__SERVER__PUBLIC_URL", "https://b"),
+                ("PATH", "/bin"),
+            ],
+        )
+        .unwrap();
         assert_eq!((settings.taxii.page_size, settings.taxii.empty_objects), (7, true));
         assert_eq!(settings.public_url(1), "https://b");
         assert_eq!(settings.server.hosts, ["taxii.example"]);

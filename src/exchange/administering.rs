@@ -80,11 +80,20 @@ impl Administering {
         let credentials = self.exchange.registry()?;
         let prefix = prefix.to_ascii_lowercase();
         let own = credentials.credentials.iter().filter(|credential| credential.organisation == organisation.key);
-        let found: Vec<Fingerprint> = own.map(|own| own.fingerprint).filter(|own| own.to_string().starts_with(&prefix)).collect();
+        let found: Vec<Fingerprint> =
+            own.map(|own| own.fingerprint).filter(|own| own.to_string().starts_with(&prefix)).collect();
         match found[..] {
-            [fingerprint] if !prefix.is_empty() => self.change(&Change::RemoveCredential(fingerprint)).map(|()| fingerprint),
-            [] => Err(refused(format!("no certificate of {} begins with {prefix:?}: see `cert list`", organisation.name))),
-            _ => Err(refused(format!("{} certificates of {} begin with {prefix:?}: give more digits", found.len(), organisation.name))),
+            [fingerprint] if !prefix.is_empty() => {
+                self.change(&Change::RemoveCredential(fingerprint)).map(|()| fingerprint)
+            }
+            [] => {
+                Err(refused(format!("no certificate of {} begins with {prefix:?}: see `cert list`", organisation.name)))
+            }
+            _ => Err(refused(format!(
+                "{} certificates of {} begin with {prefix:?}: give more digits",
+                found.len(),
+                organisation.name
+            ))),
         }
     }
 
@@ -93,7 +102,9 @@ impl Administering {
         let organisation = self.organisation(organisation)?.key;
         let collection = self.collection(collection)?.key;
         self.change(&match rights {
-            Some(Rights { read, write, manage }) => Change::SetGrant(Grant { organisation, collection, read, write, manage }),
+            Some(Rights { read, write, manage }) => {
+                Change::SetGrant(Grant { organisation, collection, read, write, manage })
+            }
             None => Change::RevokeGrant(organisation, collection),
         })
     }
@@ -106,13 +117,25 @@ impl Administering {
     }
 
     /// Adds objects for an organisation, by their texts. `first` is the place of the first one in its file.
-    pub fn import(&self, organisation: &str, collection: &str, texts: &[Bytes], first: usize) -> Result<Status, ImportError> {
+    pub fn import(
+        &self,
+        organisation: &str,
+        collection: &str,
+        texts: &[Bytes],
+        first: usize,
+    ) -> Result<Status, ImportError> {
         let organisation = self.organisation(organisation)?;
         let collection = self.collection(collection)?;
         let registry = self.exchange.registry()?;
         let granted = registry.grant(organisation.key, collection.key);
         // The operator may seed a collection for an organisation that cannot write to it.
-        let none = Grant { organisation: organisation.key, collection: collection.key, read: None, write: true, manage: false };
+        let none = Grant {
+            organisation: organisation.key,
+            collection: collection.key,
+            read: None,
+            write: true,
+            manage: false,
+        };
         let writing = Writing::new(Arc::clone(&self.exchange), collection, granted.unwrap_or(&none), self.actor());
         Ok(writing.add_texts(texts, first)?)
     }
@@ -158,7 +181,9 @@ impl Administering {
         match (found.next(), found.next()) {
             (Some(collection), None) => Ok(collection.clone()),
             (None, _) => Err(refused(format!("there is no collection {name:?}: give an id or alias, see `list`"))),
-            (Some(_), Some(_)) => Err(refused(format!("several API roots have a collection {name:?}: give its id, see `list`"))),
+            (Some(_), Some(_)) => {
+                Err(refused(format!("several API roots have a collection {name:?}: give its id, see `list`")))
+            }
         }
     }
 

@@ -20,7 +20,13 @@ pub struct Deleting {
 }
 
 impl Deleting {
-    pub(super) fn new(exchange: Arc<Exchange>, collection: Collection, world: World, manage: bool, actor: Actor) -> Self {
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        collection: Collection,
+        world: World,
+        manage: bool,
+        actor: Actor,
+    ) -> Self {
         Self { exchange, collection, world, manage, actor }
     }
 

@@ -100,10 +100,15 @@ impl Reading {
         let Some(next) = &query.next else {
             return Ok(Place { after: query.added_after, filter: query.filter.clone().unwrap_or_default() });
         };
-        let cursor = Cursor::open(next, &self.exchange.cursor_key, &self.scope(view))
-            .ok_or_else(|| Malformed::new("next", "was not given out by this server for this request: begin again without it"))?;
+        let cursor = Cursor::open(next, &self.exchange.cursor_key, &self.scope(view)).ok_or_else(|| {
+            Malformed::new("next", "was not given out by this server for this request: begin again without it")
+        })?;
         if query.filter.as_ref().is_some_and(|filter| *filter != cursor.filter) {
-            return Err(Malformed::new("next", "belongs to other filters: repeat those of the first page, or leave them out").into());
+            return Err(Malformed::new(
+                "next",
+                "belongs to other filters: repeat those of the first page, or leave them out",
+            )
+            .into());
         }
         Ok(Place { after: Some(cursor.position()), filter: cursor.filter })
     }

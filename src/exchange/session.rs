@@ -33,7 +33,8 @@ impl Session {
     pub fn discovery(&self) -> Discovery {
         let settings = &self.exchange.settings;
         let visible = self.registry.roots.iter().filter(|root| self.root(&root.name).is_ok());
-        let api_roots: Vec<String> = visible.map(|root| format!("{}/{}/", self.exchange.public_url, root.name)).collect();
+        let api_roots: Vec<String> =
+            visible.map(|root| format!("{}/{}/", self.exchange.public_url, root.name)).collect();
         Discovery {
             title: settings.title.clone(),
             description: settings.description.clone(),
@@ -101,7 +102,10 @@ impl Session {
 
     fn root(&self, name: &str) -> Result<&registry::Root, Error> {
         let known = |root: &&registry::Root| {
-            self.registry.collections.iter().any(|collection| collection.root == root.name && self.grant(collection).is_some())
+            self.registry
+                .collections
+                .iter()
+                .any(|collection| collection.root == root.name && self.grant(collection).is_some())
         };
         self.registry.root(name).filter(known).ok_or(Error::Absent)
     }

@@ -24,7 +24,11 @@ pub struct Caller {
 impl Caller {
     /// As the audit trail names it.
     pub(super) fn actor(&self) -> Actor {
-        Actor { organisation: Some(self.name.clone()), credential: Some(self.credential), address: self.address.clone() }
+        Actor {
+            organisation: Some(self.name.clone()),
+            credential: Some(self.credential),
+            address: self.address.clone(),
+        }
     }
 }
 
@@ -32,7 +36,9 @@ impl Caller {
 #[derive(Debug, thiserror::Error)]
 pub enum NotSignedIn {
     /// A chain that is valid is not a registration.
-    #[error("the certificate with the key {0} is registered for no organisation: ask the operator of this server to register it")]
+    #[error(
+        "the certificate with the key {0} is registered for no organisation: ask the operator of this server to register it"
+    )]
     Unregistered(Fingerprint),
     /// It was valid when the connection was made, perhaps, and is not now.
     #[error("the certificate with the key {0} is not valid at this time")]

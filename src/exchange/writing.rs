@@ -42,7 +42,11 @@ impl Writing {
             return Err(refused("it is a STIX bundle: send {\"objects\":[…]}".to_owned()));
         }
         if envelope.objects.len() > settings.max_objects {
-            return Err(refused(format!("it has {} objects, and {} is the most", envelope.objects.len(), settings.max_objects)));
+            return Err(refused(format!(
+                "it has {} objects, and {} is the most",
+                envelope.objects.len(),
+                settings.max_objects
+            )));
         }
         let texts: Vec<Bytes> = envelope.objects.iter().map(|text| body.slice_ref(text.as_bytes())).collect();
         self.add_texts(&texts, 0)

@@ -78,7 +78,10 @@ impl Problem {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 9110 §15.5.2 wants a challenge; no registered scheme names a TLS certificate.
-            response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("TLS-Client-Certificate realm=\"entente\"")));
+            response.insert_header((
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("TLS-Client-Certificate realm=\"entente\""),
+            ));
         }
         if self.close {
             response.force_close();

@@ -35,7 +35,10 @@ impl Problem {
     }
 
     pub(super) fn not_acceptable() -> Self {
-        Self::new(StatusCode::NOT_ACCEPTABLE, &format!("this server answers with {TAXII} only, and the Accept header excludes it"))
+        Self::new(
+            StatusCode::NOT_ACCEPTABLE,
+            &format!("this server answers with {TAXII} only, and the Accept header excludes it"),
+        )
     }
 
     pub(super) fn unsupported_media_type() -> Self {
@@ -44,7 +47,10 @@ impl Problem {
     }
 
     pub(super) fn uri_too_long(most: usize) -> Self {
-        Self::new(StatusCode::URI_TOO_LONG, &format!("the query string has more than {most} octets: ask for fewer values at once"))
+        Self::new(
+            StatusCode::URI_TOO_LONG,
+            &format!("the query string has more than {most} octets: ask for fewer values at once"),
+        )
     }
 
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
@@ -53,12 +59,16 @@ impl Problem {
     }
 
     pub(super) fn body_too_large(most: u64) -> Self {
-        let description = format!("the body exceeds max_content_length, which is {most} octets: send fewer objects at once");
+        let description =
+            format!("the body exceeds max_content_length, which is {most} octets: send fewer objects at once");
         Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, &description) }
     }
 
     pub(super) fn body_too_slow() -> Self {
-        Self { close: true, ..Self::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly, or stopped: nothing was added") }
+        Self {
+            close: true,
+            ..Self::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly, or stopped: nothing was added")
+        }
     }
 
     pub(super) fn body_broken(reason: &str) -> Self {
@@ -86,11 +96,14 @@ impl Problem {
 
     /// What the framework refuses before a handler sees it.
     pub(super) fn framework_made(status: StatusCode) -> Self {
-        Self::new(status, match status {
-            StatusCode::REQUEST_TIMEOUT => "the request did not come in time",
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request's header is too large",
-            _ => "the request is not well-formed HTTP/1.1",
-        })
+        Self::new(
+            status,
+            match status {
+                StatusCode::REQUEST_TIMEOUT => "the request did not come in time",
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request's header is too large",
+                _ => "the request is not well-formed HTTP/1.1",
+            },
+        )
     }
 }
 
@@ -101,7 +114,9 @@ impl From<Error> for Problem {
             Error::Forbidden => Self::new(StatusCode::FORBIDDEN, &error.to_string()),
             Error::Malformed(malformed) => malformed.into(),
             Error::Body(BodyError::NoEnvelope(_)) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
-            Error::Body(BodyError::NotJson(_) | BodyError::NotUtf8(_)) => Self::new(StatusCode::BAD_REQUEST, &error.to_string()),
+            Error::Body(BodyError::NotJson(_) | BodyError::NotUtf8(_)) => {
+                Self::new(StatusCode::BAD_REQUEST, &error.to_string())
+            }
             Error::Store(error) => error.into(),
         }
     }

@@ -64,7 +64,11 @@ impl Limits {
             ("connections", self.connections as u64),
             ("handshakes", self.handshakes as u64),
         ];
-        counts.into_iter().filter(|(_, count)| *count == 0).map(|(name, _)| format!("limits.{name} is at least 1")).collect()
+        counts
+            .into_iter()
+            .filter(|(_, count)| *count == 0)
+            .map(|(name, _)| format!("limits.{name} is at least 1"))
+            .collect()
     }
 
     /// How many threads answer requests.

@@ -53,7 +53,11 @@ impl Metrics {
         registry.register("request_seconds", "Time from header to answer, by endpoint", metrics.seconds.clone());
         registry.register("items_out", "Objects, records and versions given out", metrics.items_out.clone());
         registry.register("objects_in", "Objects offered, by outcome", metrics.objects_in.clone());
-        registry.register("tls_refusals", "Connections that did not get through the handshake, by reason", metrics.tls_refusals.clone());
+        registry.register(
+            "tls_refusals",
+            "Connections that did not get through the handshake, by reason",
+            metrics.tls_refusals.clone(),
+        );
         registry.register("connections", "Connections past their handshake", metrics.connections.clone());
         registry.register("writer_queue", "Requests that wait for the store's writer", metrics.writer_queue.clone());
         registry.register("store_octets", "Size of the store on disk", metrics.store_octets.clone());

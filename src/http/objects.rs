@@ -12,7 +12,12 @@ pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Ans
     Ok(Answer::page(reading.objects(&asked.query(Endpoint::Collection)?)?))
 }
 
-pub(super) async fn post(asked: &Asked<'_>, root: &str, collection: &str, payload: &mut Payload) -> Result<Answer, Problem> {
+pub(super) async fn post(
+    asked: &Asked<'_>,
+    root: &str,
+    collection: &str,
+    payload: &mut Payload,
+) -> Result<Answer, Problem> {
     let writing = asked.session.writing(root, collection)?;
     asked.accept()?;
     asked.content()?;

@@ -19,8 +19,11 @@ pub(super) fn answer(door: &Door, request: &Request, draining: &watch::Receiver<
             Err(error) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
         },
         "/metrics" => {
-            let mut response = plain(StatusCode::OK, door.metrics.text(door.exchange.queued(), door.exchange.store_octets().ok()));
-            let open_metrics = actix_http::header::HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            let mut response =
+                plain(StatusCode::OK, door.metrics.text(door.exchange.queued(), door.exchange.store_octets().ok()));
+            let open_metrics = actix_http::header::HeaderValue::from_static(
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            );
             response.headers_mut().insert(CONTENT_TYPE, open_metrics);
             response
         }

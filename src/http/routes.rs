@@ -81,9 +81,13 @@ impl<'p> Route<'p> {
             Self::Collection(root, id) if get => collections::get_one(asked, root, id),
             Self::Manifest(root, id) if get => manifest::get(asked, root, id),
             Self::Objects(root, id) if get => objects::get(asked, root, id),
-            Self::Objects(root, id) if asked.head.method == Method::POST => objects::post(asked, root, id, payload).await,
+            Self::Objects(root, id) if asked.head.method == Method::POST => {
+                objects::post(asked, root, id, payload).await
+            }
             Self::Object(root, id, object) if get => object::get(asked, root, id, object),
-            Self::Object(root, id, object) if asked.head.method == Method::DELETE => object::delete(asked, root, id, object).await,
+            Self::Object(root, id, object) if asked.head.method == Method::DELETE => {
+                object::delete(asked, root, id, object).await
+            }
             Self::Versions(root, id, object) if get => versions::get(asked, root, id, object),
             _ => Err(self.wrong_method(asked)),
         }
@@ -93,7 +97,9 @@ impl<'p> Route<'p> {
     fn wrong_method(self, asked: &Asked<'_>) -> Problem {
         let known = match self {
             Self::Discovery => Ok(()),
-            Self::Root(root) | Self::Status(root, _) | Self::Collections(root) => asked.session.api_root(root).map(drop),
+            Self::Root(root) | Self::Status(root, _) | Self::Collections(root) => {
+                asked.session.api_root(root).map(drop)
+            }
             Self::Collection(root, id)
             | Self::Manifest(root, id)
             | Self::Objects(root, id)

@@ -79,7 +79,9 @@ pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
         let (door, acceptor, handshakes) = (Arc::clone(&taxii_door), acceptor.clone(), Arc::clone(&handshakes));
         let answering = Arc::clone(&door);
         let expecting = Arc::clone(&door);
-        let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), acceptor.clone(), Arc::clone(&handshakes), socket));
+        let accept = fn_service(move |socket: TcpStream| {
+            accept(Arc::clone(&door), acceptor.clone(), Arc::clone(&handshakes), socket)
+        });
         let http = http_service(limits, &taxii_drained)
             .on_connect_ext(|stream: &Stream, data| drop(data.insert(Arc::clone(&stream.peer))))
             .expect(fn_service(move |request| ready(expect(&expecting, request))))
@@ -142,7 +144,9 @@ async fn accept(
     if let Err(error) = socket.set_nodelay(true) {
         return refuse(address, "closed", &error);
     }
-    let Ok(_permit) = handshakes.try_acquire() else { return refuse(address, "busy", &"too many handshakes at a time") };
+    let Ok(_permit) = handshakes.try_acquire() else {
+        return refuse(address, "busy", &"too many handshakes at a time");
+    };
     let tls = match timeout(door.limits.handshake(), acceptor.accept(socket)).await {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => return refuse(address, refusal(&error), &error),
@@ -169,7 +173,9 @@ fn refusal(error: &std::io::Error) -> &'static str {
         Some(rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. })) => "expired",
         Some(rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. })) => "not_yet_valid",
         Some(rustls::Error::InvalidCertificate(Bad::UnknownIssuer)) => "unknown_issuer",
-        Some(rustls::Error::InvalidCertificate(Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. })) => "not_for_clients",
+        Some(rustls::Error::InvalidCertificate(Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. })) => {
+            "not_for_clients"
+        }
         Some(rustls::Error::InvalidCertificate(_)) => "bad_certificate",
         Some(_) => "protocol",
         None => "closed",
@@ -182,7 +188,9 @@ fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody
     let most = door.exchange.settings().max_content_length;
     let verdict = match sign_in(door, &request) {
         Err(problem) => Err(problem),
-        Ok(_) if body::declared_length(request.head()).is_some_and(|length| length > most) => Err(Problem::body_too_large(most)),
+        Ok(_) if body::declared_length(request.head()).is_some_and(|length| length > most) => {
+            Err(Problem::body_too_large(most))
+        }
         Ok(_) => Ok(()),
     };
     match verdict {
@@ -248,8 +256,12 @@ fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Ev
     let millis = took.as_secs_f64() * 1000.0;
     let (method, organisation, error_id) = (&head.method, organisation.as_deref(), error_id.as_deref());
     match cause {
-        None => tracing::info!(%method, path, status, octets, items, millis, organisation, address, error_id, "request"),
-        Some(cause) => tracing::error!(%method, path, status, millis, organisation, address, error_id, cause, "request failed"),
+        None => {
+            tracing::info!(%method, path, status, octets, items, millis, organisation, address, error_id, "request")
+        }
+        Some(cause) => {
+            tracing::error!(%method, path, status, millis, organisation, address, error_id, cause, "request failed")
+        }
     }
 }
 

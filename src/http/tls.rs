@@ -75,11 +75,16 @@ fn server_identity(pki: &Path, provider: &CryptoProvider, now: SystemTime) -> Re
     let leaf = leaf.ok_or_else(|| PkiError::new(&certificate_file, "has no certificate"))?;
     let leaf = leaf.map_err(|error| PkiError::new(&certificate_file, error))?;
     if !leaf.is_valid_at(now.into()) {
-        let reason = format!("is valid from {} to {}, not now: put a current certificate there", leaf.not_before, leaf.not_after);
+        let reason = format!(
+            "is valid from {} to {}, not now: put a current certificate there",
+            leaf.not_before, leaf.not_after
+        );
         return Err(PkiError::new(&certificate_file, reason));
     }
     let identity = CertifiedKey::from_der(chain, key, provider);
-    identity.map_err(|error| PkiError::new(&key_file, format!("does not belong to {}: {error}", certificate_file.display())))
+    identity.map_err(|error| {
+        PkiError::new(&key_file, format!("does not belong to {}: {error}", certificate_file.display()))
+    })
 }
 
 /// Reads a private key. One that others can read is no longer private.
@@ -89,7 +94,8 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PkiError> {
         let reason = format!("can be read by others (mode {:03o}): run `chmod 600 {}`", mode & 0o777, file.display());
         return Err(PkiError::new(file, reason));
     }
-    PrivateKeyDer::from_pem_file(file).map_err(|error| PkiError::new(file, format!("is no private key in PEM: {error}")))
+    PrivateKeyDer::from_pem_file(file)
+        .map_err(|error| PkiError::new(file, format!("is no private key in PEM: {error}")))
 }
 
 /// Reads all certificates of a PEM file.
@@ -168,7 +174,9 @@ impl Verifier {
         let mut roots = RootCertStore::empty();
         for file in &files {
             for certificate in certificates(&file.path)? {
-                roots.add(certificate).map_err(|error| PkiError::new(&file.path, format!("cannot be an anchor: {error}")))?;
+                roots
+                    .add(certificate)
+                    .map_err(|error| PkiError::new(&file.path, format!("cannot be an anchor: {error}")))?;
             }
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));

@@ -98,7 +98,9 @@ impl Head {
         let markings = markings(object)?;
         let predefined = match marking::predefined(id.as_str()) {
             Some(tlp) if tlp.is_copy(object) => true,
-            Some(tlp) => return Err(Fault::new("", format!("this id is predefined for {}, and the content differs", tlp.name))),
+            Some(tlp) => {
+                return Err(Fault::new("", format!("this id is predefined for {}, and the content differs", tlp.name)));
+            }
             None => false,
         };
         Ok(Self { id, spec, version, markings, predefined })
@@ -107,7 +109,8 @@ impl Head {
 
 fn id(object: &Value) -> Result<Id, Fault> {
     let text = text(object, "id")?.ok_or_else(|| Fault::new("/id", "is missing"))?;
-    let id = Id::parse(text).ok_or_else(|| Fault::new("/id", format!("{} is not of the form type--UUID", shown(text))))?;
+    let id =
+        Id::parse(text).ok_or_else(|| Fault::new("/id", format!("{} is not of the form type--UUID", shown(text))))?;
     let object_type = self::text(object, "type")?.ok_or_else(|| Fault::new("/type", "is missing"))?;
     if object_type == "bundle" {
         return Err(Fault::new("/type", "a bundle is not a STIX object: send its objects"));
@@ -153,7 +156,9 @@ fn markings(object: &Value) -> Result<Vec<String>, Fault> {
     }
     for (at, granular) in list(object, "granular_markings")?.iter().enumerate() {
         match granular.get("marking_ref") {
-            Some(reference) => markings.push(marking_ref(reference, || format!("/granular_markings/{at}/marking_ref"))?),
+            Some(reference) => {
+                markings.push(marking_ref(reference, || format!("/granular_markings/{at}/marking_ref"))?)
+            }
             None if granular.get("lang").is_some() => {}
             None => return Err(Fault::new(format!("/granular_markings/{at}"), "has no marking_ref")),
         }
@@ -186,7 +191,9 @@ fn text<'v>(object: &'v Value, name: &str) -> Result<Option<&'v str>, Fault> {
 
 fn timestamp(object: &Value, name: &str) -> Result<Option<Timestamp>, Fault> {
     let Some(text) = text(object, name)? else { return Ok(None) };
-    let fault = || Fault::new(format!("/{name}"), format!("{} is not a timestamp such as 2025-02-26T00:00:00.000Z", shown(text)));
+    let fault = || {
+        Fault::new(format!("/{name}"), format!("{} is not a timestamp such as 2025-02-26T00:00:00.000Z", shown(text)))
+    };
     Timestamp::parse(text).map(Some).ok_or_else(fault)
 }
 
@@ -224,7 +231,8 @@ mod tests {
 
     #[test]
     fn modified_is_the_version_and_created_stands_in() {
-        let both = json!({"spec_version": "2.1", "created": "2020-01-01T00:00:00Z", "modified": "2021-01-01T00:00:00.5Z"});
+        let both =
+            json!({"spec_version": "2.1", "created": "2020-01-01T00:00:00Z", "modified": "2021-01-01T00:00:00.5Z"});
         assert_eq!(head(both).unwrap().version.unwrap().as_str(), "2021-01-01T00:00:00.5Z");
         let created = json!({"spec_version": "2.1", "created": "2020-01-01T00:00:00Z"});
         assert_eq!(head(created).unwrap().version.unwrap().as_str(), "2020-01-01T00:00:00Z");

@@ -43,8 +43,7 @@ impl fmt::Display for Id {
 /// Whether `text` can be an object type (STIX 2.1 §3.1): 1–250 of `a-z 0-9 -`.
 /// The lower bound of the standard, three, is a matter of judging objects, not of reading ids.
 pub fn is_type(text: &str) -> bool {
-    (1..=250).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    (1..=250).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Whether `text` is a UUID in its 8-4-4-4-12 text form, of any version, either case.

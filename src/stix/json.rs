@@ -210,7 +210,9 @@ mod tests {
 
     #[test]
     fn what_is_not_rfc_8259_is_a_fault() {
-        for text in ["", "NaN", "[1,]", "{'a':1}", "[01]", "[1e999]", "[1] 2", "// x\n1", "[+1]", "\u{feff}[]", "\"\t\""] {
+        for text in
+            ["", "NaN", "[1,]", "{'a':1}", "[01]", "[1e999]", "[1] 2", "// x\n1", "[+1]", "\u{feff}[]", "\"\t\""]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -137,7 +137,8 @@ fn status(push: &Push, verdicts: &[Option<Verdict>], stamps: &HashMap<usize, Tim
             Verdict::Add(_) => successes.push(details(own_version.unwrap_or_else(|| stamped(&at)), None)),
             Verdict::Held(version) => successes.push(details(version.clone(), Some("was there already"))),
             Verdict::SameAs(first) => {
-                successes.push(details(own_version.unwrap_or_else(|| stamped(first)), Some("occurs twice in this request")));
+                successes
+                    .push(details(own_version.unwrap_or_else(|| stamped(first)), Some("occurs twice in this request")));
             }
             Verdict::Refused(reason) => {
                 let message = format!("/objects/{}/id: {reason}", push.first + at);

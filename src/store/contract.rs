@@ -142,7 +142,8 @@ impl Bench {
     fn scan<T>(&self, world: World, query: &str, see: impl Fn(&Row<'_>) -> T) -> Vec<T> {
         let query = Query::parse(query, Endpoint::Collection).unwrap();
         let filter = query.filter.unwrap_or_default();
-        let scan = Scan { collection: self.collection, world, filter: &filter, after: query.added_after, with_text: true };
+        let scan =
+            Scan { collection: self.collection, world, filter: &filter, after: query.added_after, with_text: true };
         let mut seen = Vec::new();
         let mut take = |row: &Row<'_>| {
             seen.push(see(row));
@@ -534,7 +535,13 @@ fn an_object() -> impl Strategy<Value = String> {
 fn a_step() -> impl Strategy<Value = Step> {
     let push = (an_organisation(), a_level(), any::<bool>(), prop::collection::vec(an_object(), 1..4))
         .prop_map(|(who, reads, manage, objects)| Step::Push { who, reads, manage, objects });
-    let delete = (an_organisation(), a_level(), any::<bool>(), prop::sample::select(IDS.to_vec()), prop::sample::select(QUERIES[..5].to_vec()))
+    let delete = (
+        an_organisation(),
+        a_level(),
+        any::<bool>(),
+        prop::sample::select(IDS.to_vec()),
+        prop::sample::select(QUERIES[..5].to_vec()),
+    )
         .prop_map(|(who, reads, manage, id, query)| Step::Delete { who, reads, manage, id, query });
     prop_oneof![4 => push, 1 => delete]
 }

@@ -139,7 +139,8 @@ impl Shelf {
         };
         instants.iter().any(names)
             || (*last && !same_spec.any(|other| other.is_newer_than(entry)))
-            || (*first && !self.others(world, entry).any(|other| other.spec == entry.spec && entry.is_newer_than(other)))
+            || (*first
+                && !self.others(world, entry).any(|other| other.spec == entry.spec && entry.is_newer_than(other)))
     }
 
     /// The other entries of the same object in a world.
@@ -155,7 +156,8 @@ impl Table for Shelf {
     }
 
     fn version(&mut self, id: &str, spec: Spec, instant: &str) -> Result<Option<Held>, StoreError> {
-        let found = self.entries.iter().find(|entry| entry.id == id && entry.spec == spec && entry.instant() == Some(instant));
+        let found =
+            self.entries.iter().find(|entry| entry.id == id && entry.spec == spec && entry.instant() == Some(instant));
         Ok(found.map(Entry::held))
     }
 
@@ -191,7 +193,10 @@ impl Entries for Memory {
     fn scan(&self, scan: &Scan<'_>, take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
         let mut state = self.state();
         let shelf = state.shelf(scan.collection);
-        for entry in shelf.select(scan.world, scan.filter).filter(|entry| scan.after.is_none_or(|after| entry.date_added > after)) {
+        for entry in shelf
+            .select(scan.world, scan.filter)
+            .filter(|entry| scan.after.is_none_or(|after| entry.date_added > after))
+        {
             let text: &[u8] = if scan.with_text { &entry.text } else { &[] };
             let version = entry.shown_version();
             let row = Row { date_added: entry.date_added, id: &entry.id, version: &version, spec: entry.spec, text };
@@ -216,7 +221,8 @@ impl Entries for Memory {
         let mut state = self.state();
         let shelf = state.shelf(deletion.collection);
         let selection = deletion.selection();
-        let doomed: Vec<Timestamp> = shelf.select(deletion.own_world(), &selection).map(|entry| entry.date_added).collect();
+        let doomed: Vec<Timestamp> =
+            shelf.select(deletion.own_world(), &selection).map(|entry| entry.date_added).collect();
         if doomed.is_empty() {
             let whole = Filter::everything_of(&deletion.id);
             let seen = shelf.select(deletion.world, &whole).next().is_some();
@@ -300,7 +306,9 @@ impl Registry {
                 self.credentials.push(credential);
                 self.credentials.sort_by_key(|credential| (credential.organisation, credential.fingerprint));
             }
-            Change::RemoveCredential(fingerprint) => self.credentials.retain(|credential| credential.fingerprint != fingerprint),
+            Change::RemoveCredential(fingerprint) => {
+                self.credentials.retain(|credential| credential.fingerprint != fingerprint)
+            }
             Change::SetGrant(grant) => {
                 self.revoke(grant.organisation, grant.collection);
                 self.grants.push(grant);

@@ -128,13 +128,15 @@ impl Registry {
             Change::AddCollection(collection) => self.check_collection(collection),
             Change::AddOrganisation { name, title } => self.check_organisation(name, title),
             Change::AddCredential(credential) => self.check_credential(credential),
-            Change::RemoveCredential(fingerprint) => {
-                refuse_if(self.credential(*fingerprint).is_none(), || format!("no certificate has the fingerprint {fingerprint}"))
-            }
-            Change::SetGrant(_) => Ok(()),
-            Change::RevokeGrant(organisation, collection) => refuse_if(self.grant(*organisation, *collection).is_none(), || {
-                "the organisation has no grant in this collection: there is nothing to revoke".to_owned()
+            Change::RemoveCredential(fingerprint) => refuse_if(self.credential(*fingerprint).is_none(), || {
+                format!("no certificate has the fingerprint {fingerprint}")
             }),
+            Change::SetGrant(_) => Ok(()),
+            Change::RevokeGrant(organisation, collection) => {
+                refuse_if(self.grant(*organisation, *collection).is_none(), || {
+                    "the organisation has no grant in this collection: there is nothing to revoke".to_owned()
+                })
+            }
         }
     }
 
@@ -149,7 +151,8 @@ impl Registry {
         refuse_if(self.root(root).is_none(), || format!("there is no API root {root:?}: add it with `root add`"))?;
         refuse_for(title_fault(title))?;
         refuse_if(!is_uuid_4(id), || format!("{id:?} is no version 4 UUID in lower case (TAXII 2.1 §2)"))?;
-        let taken = |what: &str, name: &str| format!("{what} {name:?} is taken in the API root {root:?}: choose another one");
+        let taken =
+            |what: &str, name: &str| format!("{what} {name:?} is taken in the API root {root:?}: choose another one");
         for other in &self.collections {
             refuse_if(other.id == *id, || format!("the id {id} is taken"))?;
             refuse_if(other.root == *root && other.title == *title, || taken("the title", title))?;
@@ -170,8 +173,12 @@ impl Registry {
 
     fn check_credential(&self, credential: &Credential) -> Result<(), Refused> {
         let Some(other) = self.credential(credential.fingerprint) else { return Ok(()) };
-        let owner = self.organisation_by_key(other.organisation).map_or("another one", |organisation| &organisation.name);
-        Err(Refused(format!("the key {} is registered for the organisation {owner} already, and one key speaks for one only", other.fingerprint)))
+        let owner =
+            self.organisation_by_key(other.organisation).map_or("another one", |organisation| &organisation.name);
+        Err(Refused(format!(
+            "the key {} is registered for the organisation {owner} already, and one key speaks for one only",
+            other.fingerprint
+        )))
     }
 }
 
@@ -205,16 +212,26 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AddRoot(root) => write!(f, "add API root {}", root.name),
-            Self::AddCollection(collection) => write!(f, "add collection {} to API root {}", collection.id, collection.root),
+            Self::AddCollection(collection) => {
+                write!(f, "add collection {} to API root {}", collection.id, collection.root)
+            }
             Self::AddOrganisation { name, .. } => write!(f, "add organisation {name}"),
             Self::AddCredential(credential) => {
-                write!(f, "register certificate {} for organisation {}", credential.fingerprint, credential.organisation.0)
+                write!(
+                    f,
+                    "register certificate {} for organisation {}",
+                    credential.fingerprint, credential.organisation.0
+                )
             }
             Self::RemoveCredential(fingerprint) => write!(f, "remove certificate {fingerprint}"),
             Self::SetGrant(grant) => {
                 let read = grant.read.map_or("nothing", Level::as_str);
                 let Grant { organisation, collection, write, manage, .. } = grant;
-                write!(f, "grant organisation {} in collection {}: read {read}, write {write}, manage {manage}", organisation.0, collection.0)
+                write!(
+                    f,
+                    "grant organisation {} in collection {}: read {read}, write {write}, manage {manage}",
+                    organisation.0, collection.0
+                )
             }
             Self::RevokeGrant(organisation, collection) => {
                 write!(f, "revoke the grant of organisation {} in collection {}", organisation.0, collection.0)

@@ -56,7 +56,21 @@ mod tests {
         for good in ["api1", "taxii2/api1", "a/b/c", "cert.example-1"] {
             assert_eq!(name_fault(good), None, "{good}");
         }
-        for bad in ["", "taxii2", "/api1", "api1/", "a//b", "..", "a/../b", "a b", "collections", "a/status", "ä", "a?b", "a%2fb"] {
+        for bad in [
+            "",
+            "taxii2",
+            "/api1",
+            "api1/",
+            "a//b",
+            "..",
+            "a/../b",
+            "a b",
+            "collections",
+            "a/status",
+            "ä",
+            "a?b",
+            "a%2fb",
+        ] {
             assert!(name_fault(bad).is_some(), "{bad}");
         }
     }

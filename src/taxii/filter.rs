@@ -192,7 +192,10 @@ fn parameters(raw: &str) -> Result<Vec<(String, String)>, Malformed> {
         decoded.map(std::borrow::Cow::into_owned).map_err(|_| Malformed::new(text, "is not UTF-8"))
     };
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(name, value)| Ok((decode(name)?, decode(value)?))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| Ok((decode(name)?, decode(value)?)))
+        .collect()
 }
 
 fn added_after(value: &str) -> Result<Timestamp, Malformed> {
@@ -233,8 +236,9 @@ fn versions(values: &[String]) -> Result<Versions, Malformed> {
             "first" => std::mem::replace(&mut first, true),
             "last" => std::mem::replace(&mut last, true),
             other => {
-                let version = Version::parse(other)
-                    .ok_or_else(|| malformed("takes all, first, last and timestamps such as 2025-02-26T00:00:00.000Z"))?;
+                let version = Version::parse(other).ok_or_else(|| {
+                    malformed("takes all, first, last and timestamps such as 2025-02-26T00:00:00.000Z")
+                })?;
                 let repeated = instants.iter().any(|instant| instant == version.instant());
                 instants.push(version.instant().to_owned());
                 repeated

@@ -106,7 +106,10 @@ fn other_content_of_a_version_fails_and_the_stored_copy_stays() {
 fn an_observable_is_judged_by_what_its_submitter_sees() {
     let server = Server::start();
     let (writer, reader, manager) = (server.actor("writer"), server.actor("reader"), server.actor("manager"));
-    let text = |n: usize, value: &str| address(n, value).replace('}', &format!(r#","object_marking_refs":["{}"]}}"#, crate::support::objects::tlp(Level::Red)));
+    let text = |n: usize, value: &str| {
+        address(n, value)
+            .replace('}', &format!(r#","object_marking_refs":["{}"]}}"#, crate::support::objects::tlp(Level::Red)))
+    };
     let hidden = text(1, "198.51.100.1");
     let own = address(1, "198.51.100.2");
     manager.post(&objects(RW), &envelope(std::slice::from_ref(&hidden))).must_be(202);
@@ -115,7 +118,10 @@ fn an_observable_is_judged_by_what_its_submitter_sees() {
         assert_eq!(status["successes"][0].get("message").and_then(Value::as_str), message);
     }
     let status = writer.post(&objects(RW), &envelope(&[address(1, "198.51.100.3")])).must_be(202).json();
-    assert_eq!(status["failures"][0]["message"], "/objects/0/id: other content of this id is stored already, and stays");
+    assert_eq!(
+        status["failures"][0]["message"],
+        "/objects/0/id: other content of this id is stored already, and stays"
+    );
     let page = |texts: &[&str]| format!("{{\"objects\":[{}],\"more\":false}}", texts.join(","));
     assert_eq!(reader.get(&objects(RW)).must_be(200).text(), page(&[&own]));
     assert_eq!(manager.get(&objects(RW)).must_be(200).text(), page(&[&hidden]), "the first one is the last version");
@@ -149,15 +155,33 @@ fn every_reason_to_refuse_an_object_is_told_with_its_place() {
         ("1".to_owned(), "/objects/0: a STIX object is a JSON object, this is a number"),
         ("[]".to_owned(), "/objects/0: a STIX object is a JSON object, this is a list"),
         (envelope(&[indicator(1, 1)]), "/objects/0/id: is missing"),
-        (r#"{"type":"bundle","id":"bundle--252c7c11-daf2-42bd-843b-be65edca9f61","objects":[]}"#.to_owned(), "/objects/0/type: a bundle is not a STIX object: send its objects"),
+        (
+            r#"{"type":"bundle","id":"bundle--252c7c11-daf2-42bd-843b-be65edca9f61","objects":[]}"#.to_owned(),
+            "/objects/0/type: a bundle is not a STIX object: send its objects",
+        ),
         (r#"{"type":"tool","id":"tool--1"}"#.to_owned(), "/objects/0/id: \"tool--1\" is not of the form type--UUID"),
-        (indicator(1, 1).replace(r#""type":"indicator""#, r#""type":"tool""#), "/objects/0/type: \"tool\" does not agree with the id indicator--252c7c11-daf2-42bd-843b-000000000001"),
-        (indicator(1, 1).replace(r#""spec_version":"2.1""#, r#""spec_version":"2.2""#), "/objects/0/spec_version: \"2.2\" is neither 2.0 nor 2.1"),
-        (indicator(1, 1).replace(r#""spec_version":"2.1","#, ""), "/objects/0/spec_version: is a STIX 2.0 object, and this collection holds STIX 2.1"),
-        (versioned("tool", 1, 1, r#","object_marking_refs":["x"]"#), "/objects/0/object_marking_refs/0: is not the id of a marking: \"\\\"x\\\"\""),
+        (
+            indicator(1, 1).replace(r#""type":"indicator""#, r#""type":"tool""#),
+            "/objects/0/type: \"tool\" does not agree with the id indicator--252c7c11-daf2-42bd-843b-000000000001",
+        ),
+        (
+            indicator(1, 1).replace(r#""spec_version":"2.1""#, r#""spec_version":"2.2""#),
+            "/objects/0/spec_version: \"2.2\" is neither 2.0 nor 2.1",
+        ),
+        (
+            indicator(1, 1).replace(r#""spec_version":"2.1","#, ""),
+            "/objects/0/spec_version: is a STIX 2.0 object, and this collection holds STIX 2.1",
+        ),
+        (
+            versioned("tool", 1, 1, r#","object_marking_refs":["x"]"#),
+            "/objects/0/object_marking_refs/0: is not the id of a marking: \"\\\"x\\\"\"",
+        ),
         (versioned("tool", 1, 1, r#","x_a":{"b":1,"b":1}"#), "/objects/0/x_a/b: the member name \"b\" occurs twice"),
         (versioned("tool", 1, 1, r#","x_a":"\u0000""#), "/objects/0/x_a: the character U+0000 is not allowed"),
-        (versioned("tool", 1, 1, &format!(r#","x_a":{deep}"#)), &format!("/objects/0/x_a{}: nested more than 64 deep", "/0".repeat(63))),
+        (
+            versioned("tool", 1, 1, &format!(r#","x_a":{deep}"#)),
+            &format!("/objects/0/x_a{}: nested more than 64 deep", "/0".repeat(63)),
+        ),
     ];
     for (text, reason) in &cases {
         let status = writer.post(&objects(RW), &envelope(&[text.clone(), indicator(9, 1)])).must_be(202).json();
@@ -188,7 +212,10 @@ fn only_the_owner_of_an_id_adds_versions_of_it() {
     assert_eq!(status["failures"], json!(failures));
     assert_eq!(reader.get(&objects(RW)).must_be(200).ids(), [id("indicator", 1)]);
     for (actor, version) in [(&writer, 2), (&manager, 3)] {
-        assert_eq!(actor.post(&objects(RW), &envelope(&[indicator(1, version)])).must_be(202).json()["success_count"], 1);
+        assert_eq!(
+            actor.post(&objects(RW), &envelope(&[indicator(1, version)])).must_be(202).json()["success_count"],
+            1
+        );
     }
     let listed = reader.get(&versions(RW, &id("indicator", 1))).must_be(200).list("versions");
     assert_eq!(listed.len(), 3);
@@ -200,13 +227,34 @@ fn only_the_owner_of_an_id_adds_versions_of_it() {
 fn objects_of_every_kind_are_added() {
     let server = Server::start();
     let writer = server.actor("writer");
-    let marking = |n: usize, more: &str| versioned("marking-definition", n, 1, more).replace(r#""modified":"2024-01-01T00:00:01.000Z","#, "");
-    let extended = |n: usize, extension: &str, content: &str| marking(n, &format!(r#","extensions":{{"extension-definition--{extension}":{{"extension_type":"property-extension",{content}}}}}"#));
-    let predefined = |id: &str, created: &str, more: &str| format!(r#"{{"type":"marking-definition","spec_version":"2.1","id":"{id}","created":"{created}",{more}}}"#);
+    let marking = |n: usize, more: &str| {
+        versioned("marking-definition", n, 1, more).replace(r#""modified":"2024-01-01T00:00:01.000Z","#, "")
+    };
+    let extended = |n: usize, extension: &str, content: &str| {
+        marking(
+            n,
+            &format!(
+                r#","extensions":{{"extension-definition--{extension}":{{"extension_type":"property-extension",{content}}}}}"#
+            ),
+        )
+    };
+    let predefined = |id: &str, created: &str, more: &str| {
+        format!(r#"{{"type":"marking-definition","spec_version":"2.1","id":"{id}","created":"{created}",{more}}}"#)
+    };
     let tlp_2 = "60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
     let texts = [
-        predefined("marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da", "2017-01-20T00:00:00.000Z", r#""definition_type":"tlp","name":"TLP:GREEN","definition":{"tlp":"green"}"#),
-        predefined("marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb", "2022-10-01T00:00:00.000Z", &format!(r#""name":"TLP:GREEN","extensions":{{"extension-definition--{tlp_2}":{{"extension_type":"property-extension","tlp_2_0":"green"}}}}"#)),
+        predefined(
+            "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da",
+            "2017-01-20T00:00:00.000Z",
+            r#""definition_type":"tlp","name":"TLP:GREEN","definition":{"tlp":"green"}"#,
+        ),
+        predefined(
+            "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
+            "2022-10-01T00:00:00.000Z",
+            &format!(
+                r#""name":"TLP:GREEN","extensions":{{"extension-definition--{tlp_2}":{{"extension_type":"property-extension","tlp_2_0":"green"}}}}"#
+            ),
+        ),
         marking(1, r#","definition_type":"statement","definition":{"statement":"Copyright"}"#),
         extended(2, "3a65884d-005a-4290-8335-cb2d778a83ce", r#""access_privilege":[],"further_sharing":[]"#),
         extended(3, "252c7c11-daf2-42bd-843b-be65edca9f61", r#""x":1"#),
@@ -221,7 +269,10 @@ fn objects_of_every_kind_are_added() {
     assert_eq!((&status["success_count"], status.get("failures")), (&json!(texts.len()), None));
     for text in texts {
         let object_id = serde_json::from_str::<Value>(&text).unwrap()["id"].as_str().unwrap().to_owned();
-        assert_eq!(writer.get(&object(RW, &object_id)).must_be(200).text(), format!("{{\"objects\":[{text}],\"more\":false}}"));
+        assert_eq!(
+            writer.get(&object(RW, &object_id)).must_be(200).text(),
+            format!("{{\"objects\":[{text}],\"more\":false}}")
+        );
     }
 }
 

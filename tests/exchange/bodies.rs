@@ -21,7 +21,11 @@ fn a_body_that_is_no_envelope_is_told_from_one_that_is_not_json() {
         ("[]", 422, "the body is no TAXII envelope: "),
         ("1", 422, "the body is no TAXII envelope: "),
         (r#"{"objects":{}}"#, 422, "the body is no TAXII envelope: "),
-        (r#"{"objects":[{}],"objects":[{}]}"#, 422, "the body is no TAXII envelope: the member name \"objects\" occurs twice"),
+        (
+            r#"{"objects":[{}],"objects":[{}]}"#,
+            422,
+            "the body is no TAXII envelope: the member name \"objects\" occurs twice",
+        ),
         ("{}", 422, "the body is no TAXII envelope: it has no \"objects\""),
         (r#"{"objects":[]}"#, 422, "the body is no TAXII envelope: its \"objects\" are empty: there is nothing to add"),
         (&indicator(1, 1), 422, "the body is no TAXII envelope: a STIX object is sent inside {\"objects\":[…]}"),
@@ -100,7 +104,8 @@ fn what_the_root_advertises_is_the_largest_body_to_the_octet() {
     let head = request("POST", &objects(RW), &[("Content-Type", TAXII), ("Transfer-Encoding", "chunked")], None);
     for (octets, status) in [(999, 202), (1000, 202), (1001, 413), (5000, 413)] {
         let whole = writer.post(&objects(RW), &body(octets)).must_be(status);
-        let chunks = format!("1f4\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n", &body(octets)[..500], octets - 500, &body(octets)[500..]);
+        let chunks =
+            format!("1f4\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n", &body(octets)[..500], octets - 500, &body(octets)[500..]);
         let chunked = writer.raw(&[&head[..], chunks.as_bytes()].concat()).must_be(status);
         for answer in [whole, chunked].into_iter().filter(|_| status == 413) {
             assert_eq!(answer.header("connection"), Some("close"));
@@ -140,7 +145,12 @@ fn a_push_has_the_statuses_of_the_table() {
     let good = envelope(&[indicator(1, 1)]);
     let large = " ".repeat(1001);
     let send = |collection: &str, accept: &str, content: &str, body: &str| {
-        writer.send("POST", &objects(collection), &[("Accept", accept), ("Content-Type", content)], Some(body.as_bytes()))
+        writer.send(
+            "POST",
+            &objects(collection),
+            &[("Accept", accept), ("Content-Type", content)],
+            Some(body.as_bytes()),
+        )
     };
     for (collection, accept, content, body, status) in [
         (RW, TAXII, TAXII, "{", 400),

@@ -26,7 +26,10 @@ fn a_server_is_made_and_furnished_from_the_command_line() {
     run(&["grant", "firm", "all", "--read", "amber+strict", "--manage"]);
     let listed: Value = serde_json::from_str(&run(&["list", "--json"])).unwrap();
     assert_eq!(listed["roots"], json!([{"name": "api1", "title": "First"}]));
-    assert_eq!(listed["grants"], json!([{"organisation": "firm", "collection": id, "read": "amber+strict", "write": false, "manage": true}]));
+    assert_eq!(
+        listed["grants"],
+        json!([{"organisation": "firm", "collection": id, "read": "amber+strict", "write": false, "manage": true}])
+    );
     let certificates: Value = serde_json::from_str(&run(&["cert", "list", "firm", "--json"])).unwrap();
     assert_eq!(certificates["certificates"][0]["days_left"], 29);
     let fingerprint = certificates["certificates"][0]["fingerprint"].as_str().unwrap();
@@ -124,7 +127,8 @@ fn objects_go_in_and_come_out_to_the_octet() {
     let odd = indicator(1, 1).replace(',', " ,\t").replace("Invented", "\\u0049nvented \u{1f600}");
     let texts = [odd, indicator(2, 1), indicator(2, 2), marked(3, 1, Level::Red)];
     let file = installation.path("in.json");
-    fs::write(&file, format!("{{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[{}]}}", texts.join(",\n"))).unwrap();
+    fs::write(&file, format!("{{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[{}]}}", texts.join(",\n")))
+        .unwrap();
     let import = ["import", "all", file.to_str().unwrap(), "--org", "org"];
     assert!(installation.run(&import).ends_with(": 4 added, 0 there already, 0 failed"));
     assert!(installation.run(&import).ends_with(": 0 added, 4 there already, 0 failed"));
@@ -141,7 +145,11 @@ fn objects_go_in_and_come_out_to_the_octet() {
 fn an_import_names_each_object_that_failed_and_takes_the_others() {
     let installation = Installation::furnished();
     let file = installation.path("in.ndjson");
-    let lines = [indicator(1, 1), "{broken".to_owned(), indicator(2, 1).replace("\"type\":\"indicator\"", "\"type\":\"malware\"")];
+    let lines = [
+        indicator(1, 1),
+        "{broken".to_owned(),
+        indicator(2, 1).replace("\"type\":\"indicator\"", "\"type\":\"malware\""),
+    ];
     fs::write(&file, lines.join("\n")).unwrap();
     let output = installation.try_run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
     assert_eq!(output.status.code(), Some(1));
@@ -238,7 +246,10 @@ fn check_finds_what_is_missing() {
 #[test]
 fn a_disk_that_takes_no_more_stops_writes_and_not_reads() {
     let installation = Installation::furnished();
-    let serve = format!("trap '' XFSZ; ulimit -f 512; exec {PROGRAM} -c {} serve --listen 127.0.0.1:0 --ops off", installation.config());
+    let serve = format!(
+        "trap '' XFSZ; ulimit -f 512; exec {PROGRAM} -c {} serve --listen 127.0.0.1:0 --ops off",
+        installation.config()
+    );
     let server = installation.serve_by(Command::new("bash").args(["-c", &serve]));
     let actor = installation.actor("org", server.address);
     let mut kept = 0;
@@ -277,7 +288,8 @@ fn the_demo_serves_what_it_says_and_keeps_what_is_there() {
         assert!(said.contains("curl -g --cacert") && said.contains("/api1/collections/indicators/objects/"), "{said}");
         let count = |who: &str| {
             let actor = installation.actor(who, server.address);
-            let count = |alias: &str| actor.get(&format!("/api1/collections/{alias}/objects/")).must_be(200).ids().len();
+            let count =
+                |alias: &str| actor.get(&format!("/api1/collections/{alias}/objects/")).must_be(200).ids().len();
             ["lazarus-campaigns", "indicators", "joint-advisories"].map(count)
         };
         entries.push((count("national-cert"), count("siem")));

@@ -83,7 +83,9 @@ fn an_object_is_deleted_in_the_specification_that_is_named_or_the_latest() {
     let new = versioned("tool", 1, 1, "");
     let old = new.replace(r#""spec_version":"2.1","#, "");
     let path = object(BOTH, &id("tool", 1));
-    for (query, left) in [("", vec![&old]), ("match[spec_version]=2.1", vec![&old]), ("match[spec_version]=2.0", vec![&new])] {
+    for (query, left) in
+        [("", vec![&old]), ("match[spec_version]=2.1", vec![&old]), ("match[spec_version]=2.0", vec![&new])]
+    {
         writer.post(&objects(BOTH), &envelope(&[new.clone(), old.clone()])).must_be(202);
         must_be_empty(&writer.delete(&format!("{path}?{query}")));
         let answer = writer.get(&format!("{path}?match[spec_version]=2.0,2.1")).must_be(200);
@@ -123,14 +125,21 @@ fn what_might_have_narrowed_a_deletion_is_never_ignored() {
 fn only_that_object_in_that_collection_is_deleted() {
     let server = Server::start();
     let writer = server.actor("writer");
-    let refers = format!(r#","relationship_type":"indicates","source_ref":"{}","target_ref":"{}""#, id("indicator", 1), id("malware", 1));
+    let refers = format!(
+        r#","relationship_type":"indicates","source_ref":"{}","target_ref":"{}""#,
+        id("indicator", 1),
+        id("malware", 1)
+    );
     let texts = [indicator(1, 1), versioned("malware", 1, 1, ""), versioned("relationship", 1, 1, &refers)];
     for collection in [RW, EMPTY] {
         writer.post(&objects(collection), &envelope(&texts)).must_be(202);
     }
     must_be_empty(&writer.delete(&object(RW, &id("indicator", 1))));
     assert_eq!(writer.get(&objects(RW)).must_be(200).ids(), [id("malware", 1), id("relationship", 1)]);
-    assert_eq!(writer.get(&objects(EMPTY)).must_be(200).ids(), [id("indicator", 1), id("malware", 1), id("relationship", 1)]);
+    assert_eq!(
+        writer.get(&objects(EMPTY)).must_be(200).ids(),
+        [id("indicator", 1), id("malware", 1), id("relationship", 1)]
+    );
 }
 
 /// Rows: DEL-8, DEL-9, AUTH-9.
@@ -190,6 +199,9 @@ fn the_trail_says_who_deleted_what() {
     let text: String = trail.query_row(last, [], |row| row.get(0)).unwrap();
     let entry: Value = serde_json::from_str(&text).unwrap();
     let digest = entente::audit::digest(indicator(1, 1).as_bytes());
-    assert_eq!((&entry["organisation"], &entry["collection"], &entry["object"]), (&"writer".into(), &RW.into(), &id("indicator", 1).into()));
+    assert_eq!(
+        (&entry["organisation"], &entry["collection"], &entry["object"]),
+        (&"writer".into(), &RW.into(), &id("indicator", 1).into())
+    );
     assert_eq!(entry["digests"], serde_json::json!([digest]));
 }

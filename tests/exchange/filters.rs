@@ -21,7 +21,9 @@ fn a_malformed_paging_parameter_is_named_on_every_endpoint() {
     let not_a_time = "the parameter added_after is not one timestamp such as 2025-02-26T00:00:00.000000Z";
     let not_a_limit = "the parameter limit is not an integer greater than 0";
     for path in views(RW) {
-        for added_after in ["yesterday", "", "2024-02-30T00:00:00Z", "2024-01-01T00:00:00Z,2024-01-01T00:00:00Z", "2024-01-01"] {
+        for added_after in
+            ["yesterday", "", "2024-02-30T00:00:00Z", "2024-01-01T00:00:00Z,2024-01-01T00:00:00Z", "2024-01-01"]
+        {
             let description = reader.get(&format!("{path}?added_after={added_after}")).must_fail(400);
             assert_eq!(description, not_a_time, "{added_after}");
         }
@@ -120,7 +122,8 @@ fn added_after_is_read_in_every_precision_and_offset_and_written_in_one() {
     assert_eq!(server.dates_added(RW), [format!("{second}.000000Z"), format!("{second}.001000Z")]);
     let east = Timestamp::from_micros(now).plus_seconds(9 * 3600 + 1800).to_string();
     for zone in ["Z", "+00:00", "%2B00:00", "%2b00:00", "%2000:00", "-00:00"] {
-        for fraction in ["", ".0", ".00", ".000", ".0000", ".00000", ".000000", ".0000000", ".000000999", ".000999999"] {
+        for fraction in ["", ".0", ".00", ".000", ".0000", ".00000", ".000000", ".0000000", ".000000999", ".000999999"]
+        {
             let answer = writer.get(&format!("{}?added_after={second}{fraction}{zone}", objects(RW))).must_be(200);
             assert_eq!(answer.ids(), numbers([2]), "{fraction}{zone}");
         }
@@ -189,7 +192,12 @@ fn fields_narrow_and_values_widen() {
         (format!("match[id]={}", many.join(",")), vec![1, 2, 4, 5, 6, 7]),
         (format!("match[type]=indicator&match[id]={three}"), vec![]),
         (format!("match[type]=indicator&match[id]={three},{two}"), vec![2]),
-        (format!("match[id]={two},{three}&match[version]=2024-01-01T00:00:01Z&match[spec_version]=2.1&match[type]=malware"), vec![3]),
+        (
+            format!(
+                "match[id]={two},{three}&match[version]=2024-01-01T00:00:01Z&match[spec_version]=2.1&match[type]=malware"
+            ),
+            vec![3],
+        ),
     ] {
         for path in [objects(RW), manifest(RW)] {
             let answer = reader.get(&format!("{path}?{query}")).must_be(200);
@@ -203,7 +211,9 @@ fn fields_narrow_and_values_widen() {
 fn what_an_endpoint_does_not_define_is_ignored() {
     let server = Server::seeded();
     let reader = server.actor("reader");
-    for query in ["utm=1", "_=123", "match[foo]=x", "match[foo]=x&match[foo]=", "MATCH[type]=tool", "version=2.0", "&&", "%20"] {
+    for query in
+        ["utm=1", "_=123", "match[foo]=x", "match[foo]=x&match[foo]=", "MATCH[type]=tool", "version=2.0", "&&", "%20"]
+    {
         for path in views(RW) {
             let plain = reader.get(&path).must_be(200);
             assert_eq!(reader.get(&format!("{path}?{query}")).must_be(200).body, plain.body, "{path} {query}");
@@ -283,11 +293,18 @@ fn versions_are_chosen_by_place_and_by_instant() {
         ("2024-01-01T00:00:01.999999999Z", vec![]),
     ] {
         let query = format!("match[type]=malware&match[version]={value}");
-        let expected: Vec<(String, String)> =
-            expected.into_iter().map(|version| (id("malware", 3), format!("2024-01-01T00:00:0{version}.000Z"))).collect();
+        let expected: Vec<(String, String)> = expected
+            .into_iter()
+            .map(|version| (id("malware", 3), format!("2024-01-01T00:00:0{version}.000Z")))
+            .collect();
         assert_eq!(reader.get(&format!("{}?{query}", manifest(RW))).must_be(200).records(), expected, "{value}");
         let objects = reader.get(&format!("{}?{query}", objects(RW))).must_be(200).list("objects");
-        assert!(objects.iter().map(|object| object["modified"].as_str().unwrap()).eq(expected.iter().map(|(_, version)| version)));
+        assert!(
+            objects
+                .iter()
+                .map(|object| object["modified"].as_str().unwrap())
+                .eq(expected.iter().map(|(_, version)| version))
+        );
     }
     let single = format!("{}?match[type]=indicator&match[version]=first,last", objects(RW));
     assert_eq!(reader.get(&single).must_be(200).ids(), numbers([1, 2, 4, 5, 6, 7]));
@@ -334,13 +351,17 @@ fn a_limit_counts_versions_of_objects() {
 fn what_a_caller_may_not_see_makes_no_page_shorter() {
     let server = Server::start();
     let (manager, reader) = (server.actor("manager"), server.actor("reader"));
-    let texts: Vec<String> = (1..=12).map(|n| marked(n, 1, if n % 3 == 0 { Level::Green } else { Level::Red })).collect();
+    let texts: Vec<String> =
+        (1..=12).map(|n| marked(n, 1, if n % 3 == 0 { Level::Green } else { Level::Red })).collect();
     manager.post(&objects(RW), &envelope(&texts)).must_be(202);
     manager.post(&objects(RW), &envelope(&[marked(3, 2, Level::Red)])).must_be(202);
     for path in [objects(RW), manifest(RW)] {
         for (limit, expected, more) in [(1, vec![3], true), (3, vec![3, 6, 9], true), (4, vec![3, 6, 9, 12], false)] {
             let answer = reader.get(&format!("{path}?limit={limit}")).must_be(200);
-            assert_eq!((answer.ids(), answer.json()["more"] == true), (expected.into_iter().map(|n| id("indicator", n)).collect(), more));
+            assert_eq!(
+                (answer.ids(), answer.json()["more"] == true),
+                (expected.into_iter().map(|n| id("indicator", n)).collect(), more)
+            );
         }
     }
     let versions = reader.get(&versions(RW, &id("indicator", 3))).must_be(200);

@@ -49,7 +49,8 @@ impl Scene {
             let objects: Vec<String> = (first..first + 1 + turn % 5).map(|n| marked(n, 1, level(n))).collect();
             let status = self.ask("POST", OBJECTS, Some(&envelope(&objects))).json();
             assert_eq!(status["failure_count"], 0, "{status}");
-            let ids = status["successes"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned());
+            let ids =
+                status["successes"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned());
             self.kept.lock().unwrap().extend(ids);
             // Once enough kills are done nobody counts any more.
             let _ = acknowledged.send(());
@@ -118,8 +119,17 @@ fn nothing_acknowledged_is_lost_and_no_poller_misses_or_doubles_an_entry() {
     let walks = [Walk::Next, Walk::Header, Walk::Milliseconds];
     let (acknowledge, acknowledged) = channel();
     let seen: Vec<Vec<String>> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|_| (acknowledge.clone(), &scene)).map(|(tell, scene)| scope.spawn(move || scene.write(&tell))).collect();
-        let pollers: Vec<_> = walks.map(|walk| { let scene = &scene; scope.spawn(move || scene.poll(walk)) }).into_iter().collect();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|_| (acknowledge.clone(), &scene))
+            .map(|(tell, scene)| scope.spawn(move || scene.write(&tell)))
+            .collect();
+        let pollers: Vec<_> = walks
+            .map(|walk| {
+                let scene = &scene;
+                scope.spawn(move || scene.poll(walk))
+            })
+            .into_iter()
+            .collect();
         for kill in 0..KILLS {
             // At some moment in the middle of the work.
             (0..3 + kill % 11).for_each(|_| acknowledged.recv().unwrap());

@@ -18,7 +18,8 @@ fn a_record_says_id_and_version_when_it_was_added_and_what_it_is() {
         (BOTH, id("tool", 1), "2017-01-01T00:00:00Z", "application/stix+json;version=2.0"),
     ] {
         let answer = writer.get(&format!("{}?limit=1", manifest(holder))).must_be(200);
-        let record = json!({"id": object, "date_added": answer.dates().0, "version": version, "media_type": media_type});
+        let record =
+            json!({"id": object, "date_added": answer.dates().0, "version": version, "media_type": media_type});
         assert_eq!(answer.list("objects"), [record]);
         let holder = writer.get(&collection(holder)).must_be(200).json();
         assert!(holder["media_types"].as_array().unwrap().contains(&json!(media_type)));

@@ -56,7 +56,11 @@ fn an_object_in_two_specifications_is_given_in_the_later_one_unless_asked_otherw
     let new = versioned("tool", 1, 1, "");
     let old = new.replace(r#""spec_version":"2.1","#, "");
     writer.post(&objects(BOTH), &envelope(&[new.clone(), old.clone()])).must_be(202);
-    for (query, expected) in [("", vec![new.clone()]), ("match[spec_version]=2.0", vec![old.clone()]), ("match[spec_version]=2.0,2.1", vec![new, old])] {
+    for (query, expected) in [
+        ("", vec![new.clone()]),
+        ("match[spec_version]=2.0", vec![old.clone()]),
+        ("match[spec_version]=2.0,2.1", vec![new, old]),
+    ] {
         let answer = writer.get(&format!("{}?{query}", object(BOTH, &id("tool", 1)))).must_be(200);
         assert_eq!(answer.text(), page(&expected), "{query}");
     }

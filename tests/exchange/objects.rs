@@ -36,7 +36,11 @@ fn the_dates_of_an_empty_page_say_where_the_caller_began() {
             ("match[spec_version]=2.0", "1970-01-01T00:00:00.000000Z"),
         ] {
             let answer = reader.get(&format!("{path}?{query}")).must_be(200);
-            assert_eq!((answer.text().as_str(), answer.dates()), ("{}", (expected.to_owned(), expected.to_owned())), "{path} {query}");
+            assert_eq!(
+                (answer.text().as_str(), answer.dates()),
+                ("{}", (expected.to_owned(), expected.to_owned())),
+                "{path} {query}"
+            );
         }
     }
 }
@@ -48,7 +52,8 @@ fn only_pages_have_dates() {
     let writer = server.actor("writer");
     let added = writer.post(&objects(RW), &envelope(&[indicator(8, 1)])).must_be(202);
     let status = format!("/api1/status/{}/", added.json()["id"].as_str().unwrap());
-    let gets = ["/taxii2/", "/api1/", "/api1/collections/", &collection(RW), &status].map(|path| writer.get(path).must_be(200));
+    let gets = ["/taxii2/", "/api1/", "/api1/collections/", &collection(RW), &status]
+        .map(|path| writer.get(path).must_be(200));
     let deleted = writer.delete(&object(RW, &id("indicator", 8))).must_be(200);
     let failed = writer.get(&object(RW, &id("indicator", 8))).must_be(404);
     for answer in gets.iter().chain([&added, &deleted, &failed]) {
@@ -166,9 +171,15 @@ fn objects_go_out_to_the_octet_as_they_came_in() {
     let texts = [
         versioned("x-odd", 1, 1, r#","x_numbers":[1.0,1e2,0.1000,-0,12345678901234567890,1E-7],"z":null,"a":{"b":[]}"#),
         versioned("x-odd", 2, 1, ",\"x_text\":\"\\u00e9 \\/ 무탭é😀\\ud83d\\ude00\\t\"  ,\n\t\"x_space\" : { } "),
-        r#"{"value":"198.51.100.7","id":"ipv4-addr--252c7c11-daf2-42bd-843b-000000000007","type":"ipv4-addr"}"#.to_owned(),
+        r#"{"value":"198.51.100.7","id":"ipv4-addr--252c7c11-daf2-42bd-843b-000000000007","type":"ipv4-addr"}"#
+            .to_owned(),
         indicator(3, 1).replace("2024-01-01T00:00:00.000Z", "2024-01-01T00:00:00Z").replace("01.000Z", "01.123456789Z"),
-        versioned("x-odd", 4, 1, r#","extensions":{"x_new":{"extension_type":"toplevel-property-extension"}},"revoked":true"#),
+        versioned(
+            "x-odd",
+            4,
+            1,
+            r#","extensions":{"x_new":{"extension_type":"toplevel-property-extension"}},"revoked":true"#,
+        ),
     ];
     let accepted = writer.post(&objects(RW), &format!("{{ \"objects\" : [ {} ] }}", texts.join(" ,\n"))).must_be(202);
     assert_eq!(accepted.json()["failures"], Value::Null);
@@ -214,7 +225,8 @@ fn no_resource_has_a_null_an_empty_list_or_a_number_that_is_no_count() {
     let server = Server::seeded();
     for name in ["reader", "writer", "manager"] {
         let actor = server.actor(name);
-        for path in ["/taxii2/", "/api1/", "/api1/collections/", "/api1/x/"].map(str::to_owned).iter().chain(&views(RW)) {
+        for path in ["/taxii2/", "/api1/", "/api1/collections/", "/api1/x/"].map(str::to_owned).iter().chain(&views(RW))
+        {
             hold(&actor.get(path).json());
         }
         for held in [RW, WO, NO] {
@@ -238,7 +250,17 @@ fn every_resource_has_the_members_of_the_standard_and_pages_a_next() {
     let status = writer.post(&objects(RW), &both).must_be(202);
     let page = |path: &str| writer.get(&format!("{path}?match[version]=all&limit=1"));
     let [all, manifest, object, versions] = views(RW).map(|path| page(&path));
-    let counts = ["failure_count", "failures", "id", "pending_count", "request_timestamp", "status", "success_count", "successes", "total_count"];
+    let counts = [
+        "failure_count",
+        "failures",
+        "id",
+        "pending_count",
+        "request_timestamp",
+        "status",
+        "success_count",
+        "successes",
+        "total_count",
+    ];
     for (answer, members) in [
         (writer.get("/taxii2/"), &["api_roots", "default", "title"][..]),
         (writer.get("/api1/"), &["max_content_length", "title", "versions"]),
@@ -264,6 +286,9 @@ fn an_observable_is_its_own_only_version() {
     let added = server.dates_added(RW)[0].clone();
     for value in ["last", "first", "all", &added] {
         let answer = writer.get(&format!("{}?match[version]={value}", objects(RW))).must_be(200);
-        assert_eq!(answer.json()["objects"], json!([{"type": "ipv4-addr", "spec_version": "2.1", "id": id("ipv4-addr", 1), "value": "198.51.100.1"}]));
+        assert_eq!(
+            answer.json()["objects"],
+            json!([{"type": "ipv4-addr", "spec_version": "2.1", "id": id("ipv4-addr", 1), "value": "198.51.100.1"}])
+        );
     }
 }

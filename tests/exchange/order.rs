@@ -47,7 +47,10 @@ fn entries_stand_in_the_order_in_which_they_were_added_whatever_object_they_are_
     let all = writer.get(&format!("{}?match[version]=all", objects(RW))).must_be(200);
     assert_eq!(all.text(), format!("{{\"objects\":[{}],\"more\":false}}", texts.join(",")));
     let last = writer.get(&objects(RW)).must_be(200);
-    assert_eq!(last.text(), format!("{{\"objects\":[{}],\"more\":false}}", [&texts[1], &texts[3], &texts[4]].map(String::as_str).join(",")));
+    assert_eq!(
+        last.text(),
+        format!("{{\"objects\":[{}],\"more\":false}}", [&texts[1], &texts[3], &texts[4]].map(String::as_str).join(","))
+    );
     assert!(rise_strictly(&server.dates_added(RW)));
 }
 
@@ -200,7 +203,11 @@ fn every_walk_gives_every_entry_exactly_once() {
     let server = Server::start();
     let actors = ["reader", "writer", "manager"].map(|name| server.actor(name));
     let mut runner = TestRunner::new(Config { cases: 8, failure_persistence: None, ..Config::default() });
-    let input = (pushes(), prop::collection::vec(1usize..6, 1..4), prop::sample::select(vec!["", "match[version]=all", "match[version]=first"]));
+    let input = (
+        pushes(),
+        prop::collection::vec(1usize..6, 1..4),
+        prop::sample::select(vec!["", "match[version]=all", "match[version]=first"]),
+    );
     let cases = Cell::new(0);
     runner
         .run(&input, |(pushes, limits, query)| {
@@ -221,10 +228,12 @@ fn every_walk_gives_every_entry_exactly_once() {
                 for way in WAYS {
                     let records = items(&crawl(actor, &manifest(RW), &from, way, &limits));
                     prop_assert_eq!(&records, &whole);
-                    let ids: Vec<String> = crawl(actor, &objects(RW), &from, way, &limits).iter().flat_map(Answer::ids).collect();
+                    let ids: Vec<String> =
+                        crawl(actor, &objects(RW), &from, way, &limits).iter().flat_map(Answer::ids).collect();
                     prop_assert!(ids.iter().eq(records.iter().map(|record| record["id"].as_str().unwrap())));
                 }
-                let keys: HashSet<String> = whole.iter().map(|record| format!("{} {}", record["id"], record["version"])).collect();
+                let keys: HashSet<String> =
+                    whole.iter().map(|record| format!("{} {}", record["id"], record["version"])).collect();
                 prop_assert_eq!(keys.len(), whole.len());
             }
             Ok(())

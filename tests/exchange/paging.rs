@@ -7,8 +7,7 @@ use crate::support::{Answer, EMPTY, RW, Server};
 use entente::access::level::Level;
 use entente::exchange::Rights;
 
-const FOREIGN: &str =
-    "the parameter next was not given out by this server for this request: begin again without it";
+const FOREIGN: &str = "the parameter next was not given out by this server for this request: begin again without it";
 
 /// Rows: PAG-1, PAG-2, PAG-3, PAG-4, PAG-5, PAG-10, COMPAT-3, COMPAT-10.
 /// Quirks: P1, P7.
@@ -28,7 +27,10 @@ fn a_page_that_is_not_the_last_says_where_to_go_on() {
                     let mut ending = ["more", list];
                     let mut going_on = ["more", "next", list];
                     (ending.sort_unstable(), going_on.sort_unstable());
-                    assert_eq!((last.members(), last.json()["more"] == true), (ending.map(str::to_owned).into(), false));
+                    assert_eq!(
+                        (last.members(), last.json()["more"] == true),
+                        (ending.map(str::to_owned).into(), false)
+                    );
                     assert!(others.iter().all(|page| page.members() == going_on && page.json()["more"] == true));
                 }
             }
@@ -79,7 +81,19 @@ fn a_garbled_cursor_is_refused_on_every_endpoint() {
         let next = reader.get(&format!("{path}?match[version]=all&limit=1")).must_be(200).next().unwrap();
         let altered: String = next.chars().rev().collect();
         let longer = format!("{next}A");
-        for garbage in ["AAAA", "1", "%00", "next", "2024-01-01T00:00:00Z", "undefined", "%20", &next[1..], &next[..next.len() - 1], &altered, &longer] {
+        for garbage in [
+            "AAAA",
+            "1",
+            "%00",
+            "next",
+            "2024-01-01T00:00:00Z",
+            "undefined",
+            "%20",
+            &next[1..],
+            &next[..next.len() - 1],
+            &altered,
+            &longer,
+        ] {
             assert_eq!(reader.get(&format!("{path}?next={garbage}")).must_fail(400), FOREIGN, "{garbage}");
         }
         reader.get(&format!("{path}?next={next}")).must_be(200);
@@ -101,7 +115,11 @@ fn a_cursor_is_good_for_its_own_caller_collection_endpoint_and_object_only() {
     for path in &all[..all.len() - 1] {
         let next = reader.get(&format!("{path}?match[version]=all&limit=1")).must_be(200).next().unwrap();
         for elsewhere in all.iter().filter(|elsewhere| *elsewhere != path) {
-            assert_eq!(reader.get(&format!("{elsewhere}?next={next}")).must_fail(400), FOREIGN, "{path} at {elsewhere}");
+            assert_eq!(
+                reader.get(&format!("{elsewhere}?next={next}")).must_fail(400),
+                FOREIGN,
+                "{path} at {elsewhere}"
+            );
         }
         assert_eq!(writer.get(&format!("{path}?next={next}")).must_fail(400), FOREIGN, "{path}");
         server.stranger().get(&format!("{path}?next={next}")).must_fail(401);
@@ -133,7 +151,12 @@ fn a_cursor_of_other_filters_is_refused() {
     let contradicts = "the parameter next belongs to other filters: repeat those of the first page, or leave them out";
     let path = objects(RW);
     let next = reader.get(&format!("{path}?match[type]=indicator&limit=1")).must_be(200).next().unwrap();
-    for filters in ["match[type]=malware", "match[version]=all", "match[type]=indicator&match[version]=all", "match[spec_version]=2.1"] {
+    for filters in [
+        "match[type]=malware",
+        "match[version]=all",
+        "match[type]=indicator&match[version]=all",
+        "match[spec_version]=2.1",
+    ] {
         assert_eq!(reader.get(&format!("{path}?{filters}&next={next}")).must_fail(400), contradicts, "{filters}");
     }
     for filters in ["", "match[type]=indicator", "match%5Btype%5D=indicator&match[version]=last"] {
@@ -169,7 +192,9 @@ fn what_is_deleted_or_added_meanwhile_moves_nothing() {
     let server = Server::seeded();
     let (reader, writer) = (server.actor("reader"), server.actor("writer"));
     for path in [objects(RW), manifest(RW)] {
-        for (gone, expected) in [(vec![], vec![5, 6, 7]), (vec![5], vec![6, 7]), (vec![1, 4], vec![5, 6, 7]), (vec![5, 6, 7], vec![])] {
+        for (gone, expected) in
+            [(vec![], vec![5, 6, 7]), (vec![5], vec![6, 7]), (vec![1, 4], vec![5, 6, 7]), (vec![5, 6, 7], vec![])]
+        {
             let first = reader.get(&format!("{path}?limit=4")).must_be(200);
             gone.iter().for_each(|&n| drop(writer.delete(&object(RW, &id("indicator", n))).must_be(200)));
             writer.post(&objects(RW), &envelope(&[indicator(8, 1)])).must_be(202);
@@ -230,13 +255,15 @@ fn a_page_is_bounded_in_octets_too() {
     setup.settings.taxii.page_octets = 3000;
     let server = Server::with(setup);
     let writer = server.actor("writer");
-    let large = |n: usize, octets: usize| versioned("indicator", n, 1, &format!(r#","x_pad":"{}""#, "x".repeat(octets)));
+    let large =
+        |n: usize, octets: usize| versioned("indicator", n, 1, &format!(r#","x_pad":"{}""#, "x".repeat(octets)));
     let texts = [large(1, 100), large(2, 1500), large(3, 1500), large(4, 5000), large(5, 10), large(6, 10)];
     writer.post(&objects(RW), &envelope(&texts)).must_be(202);
     for way in WAYS {
         let pages = crawl(&writer, &objects(RW), "", way, &[1000]);
         let numbers: Vec<Vec<String>> = pages.iter().map(Answer::ids).collect();
-        let expected = [&[1, 2][..], &[3], &[4], &[5, 6]].map(|page| page.iter().map(|&n| id("indicator", n)).collect::<Vec<_>>());
+        let expected =
+            [&[1, 2][..], &[3], &[4], &[5, 6]].map(|page| page.iter().map(|&n| id("indicator", n)).collect::<Vec<_>>());
         assert_eq!(numbers, expected, "{way:?}");
         // One that is larger than a page is a page of its own.
         assert!(pages.iter().all(|page| page.body.len() < 3200 || page.ids() == [id("indicator", 4)]));

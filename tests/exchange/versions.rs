@@ -43,11 +43,9 @@ fn versions_of_the_latest_specification_are_listed_unless_others_are_asked_for()
     let new = versioned("tool", 1, 2, "");
     let old = versioned("tool", 1, 1, "").replace(r#""spec_version":"2.1","#, "");
     writer.post(&objects(BOTH), &envelope(&[old, new])).must_be(202);
-    for (query, expected) in [
-        ("", &ALL[1..2]),
-        ("match[spec_version]=2.0", &ALL[..1]),
-        ("match[spec_version]=2.0,2.1", &ALL[..2]),
-    ] {
+    for (query, expected) in
+        [("", &ALL[1..2]), ("match[spec_version]=2.0", &ALL[..1]), ("match[spec_version]=2.0,2.1", &ALL[..2])]
+    {
         let answer = writer.get(&format!("{}?{query}", versions(BOTH, &id("tool", 1)))).must_be(200);
         assert_eq!(answer.json(), json!({"versions": expected, "more": false}), "{query}");
     }
@@ -84,10 +82,12 @@ fn what_is_not_there_has_no_versions() {
 fn every_listed_version_finds_its_object_and_is_written_as_it_came() {
     let server = Server::start();
     let writer = server.actor("writer");
-    let given: Vec<String> = (0..10).map(|digits| {
-        let fraction = if digits == 0 { String::new() } else { format!(".{:0<digits$}", "1") };
-        format!("2024-01-01T00:00:{digits:02}{fraction}Z")
-    }).collect();
+    let given: Vec<String> = (0..10)
+        .map(|digits| {
+            let fraction = if digits == 0 { String::new() } else { format!(".{:0<digits$}", "1") };
+            format!("2024-01-01T00:00:{digits:02}{fraction}Z")
+        })
+        .collect();
     let text = |modified: &String| versioned("tool", 1, 1, "").replace("2024-01-01T00:00:01.000Z", modified);
     let texts: Vec<String> = given.iter().map(text).collect();
     writer.post(&objects(RW), &envelope(&[texts.clone(), vec![address(1, "198.51.100.1")]].concat())).must_be(202);

@@ -192,7 +192,9 @@ mod tests {
                 for (name, value) in object.as_object().unwrap() {
                     let single = name.ends_with("_ref").then(|| value.as_str()).flatten();
                     let listed = name.ends_with("_refs").then(|| value.as_array()).flatten();
-                    for reference in single.into_iter().chain(listed.into_iter().flatten().filter_map(|item| item.as_str())) {
+                    for reference in
+                        single.into_iter().chain(listed.into_iter().flatten().filter_map(|item| item.as_str()))
+                    {
                         assert!(ids.contains(reference), "{alias}: {} refers to {reference}", object["id"]);
                     }
                 }

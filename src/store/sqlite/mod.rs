@@ -62,7 +62,8 @@ impl Sqlite {
         if path.exists() {
             return Err(StoreError::Broken(format!("there is a store at {} already", path.display())));
         }
-        File::create_new(&path).map_err(|error| StoreError::Broken(format!("cannot make {}: {error}", path.display())))?;
+        File::create_new(&path)
+            .map_err(|error| StoreError::Broken(format!("cannot make {}: {error}", path.display())))?;
         Self::open(directory, clock)
     }
 
@@ -70,7 +71,10 @@ impl Sqlite {
     pub fn open(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
         let path = directory.join(FILE);
         if !path.exists() {
-            return Err(StoreError::Broken(format!("there is no store at {}: make one with `entente init`", path.display())));
+            return Err(StoreError::Broken(format!(
+                "there is no store at {}: make one with `entente init`",
+                path.display()
+            )));
         }
         let mut connection = connect(&path)?;
         schema::migrate(&mut connection)?;
@@ -143,7 +147,8 @@ impl Entries for Sqlite {
     }
 
     fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError> {
-        const SQL: &str = "SELECT root, organisation, collection, expires, resource FROM status WHERE id = ? AND expires > ?";
+        const SQL: &str =
+            "SELECT root, organisation, collection, expires, resource FROM status WHERE id = ? AND expires > ?";
         let now = Timestamp::from(self.clock.now()).micros();
         self.read(|connection| {
             let mut statement = connection.prepare_cached(SQL)?;

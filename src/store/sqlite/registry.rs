@@ -105,7 +105,8 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
             connection.execute("INSERT INTO organisation (name, title) VALUES (?, ?)", params![name, title])?;
         }
         Change::AddCredential(Credential { fingerprint, organisation, subject, not_after }) => {
-            const SQL: &str = "INSERT INTO credential (fingerprint, organisation, subject, not_after) VALUES (?, ?, ?, ?)";
+            const SQL: &str =
+                "INSERT INTO credential (fingerprint, organisation, subject, not_after) VALUES (?, ?, ?, ?)";
             connection.execute(SQL, params![fingerprint.0, organisation.0, subject, not_after.micros()])?;
         }
         Change::RemoveCredential(fingerprint) => {

@@ -97,7 +97,9 @@ impl Query {
                 types
                     .into_iter()
                     .enumerate()
-                    .map(|(at, name)| (BY_TYPE, format!(" AND e.type = {}", self.bind(format!(":type{at}"), Value::Text(name)))))
+                    .map(|(at, name)| {
+                        (BY_TYPE, format!(" AND e.type = {}", self.bind(format!(":type{at}"), Value::Text(name))))
+                    })
                     .collect()
             }
             _ => vec![("", self.type_condition(filter))],

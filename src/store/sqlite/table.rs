@@ -125,7 +125,8 @@ impl Shelf<'_> {
     fn neighbours(&self, place: &Place<'_>) -> Result<Neighbours, StoreError> {
         const NEWER: &str = "SELECT level, newer FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec = ? AND rank > ? ORDER BY rank LIMIT 1";
         const OLDER: &str = "SELECT level, older FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec = ? AND rank < ? ORDER BY rank DESC LIMIT 1";
-        const HIGHER_SPEC: &str = "SELECT min(level) FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec > ?";
+        const HIGHER_SPEC: &str =
+            "SELECT min(level) FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec > ?";
         const TELL_LOWER_SPEC: &str = "UPDATE entry INDEXED BY entry_by_version SET newer_spec = min(newer_spec, ?4) WHERE collection = ?1 AND id = ?2 AND spec < ?3";
         let nearest = |sql: &str| -> Result<Option<u8>, StoreError> {
             let mut statement = self.connection.prepare_cached(sql)?;
@@ -142,7 +143,8 @@ impl Shelf<'_> {
             self.tell("older", "rank > ?4 ORDER BY rank", place)?;
         }
         let same_object = params![self.collection.0, place.id, place.spec];
-        let newer_spec: Option<u8> = self.connection.prepare_cached(HIGHER_SPEC)?.query_row(same_object, |row| row.get(0))?;
+        let newer_spec: Option<u8> =
+            self.connection.prepare_cached(HIGHER_SPEC)?.query_row(same_object, |row| row.get(0))?;
         let told = params![self.collection.0, place.id, place.spec, place.level];
         self.connection.prepare_cached(TELL_LOWER_SPEC)?.execute(told)?;
         Ok(Neighbours {
@@ -154,7 +156,9 @@ impl Shelf<'_> {
 
     /// Lowers `column` to the new entry's level along the run of neighbours where it is higher.
     fn tell(&self, column: &str, run: &str, place: &Place<'_>) -> Result<(), StoreError> {
-        let select = format!("SELECT date_added, {column} FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND spec = ?3 AND {run}");
+        let select = format!(
+            "SELECT date_added, {column} FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND spec = ?3 AND {run}"
+        );
         let update = format!("UPDATE entry SET {column} = ? WHERE collection = ? AND date_added = ?");
         let mut statement = self.connection.prepare_cached(&select)?;
         let mut rows = statement.query(params![self.collection.0, place.id, place.spec, place.rank])?;
@@ -174,7 +178,8 @@ impl Shelf<'_> {
 
     /// Marks the entries of an id without versions as having several owners, if another one joins.
     fn mark_rivals(&self, id: &str, owner: OrganisationKey) -> Result<bool, StoreError> {
-        const SQL: &str = "UPDATE entry INDEXED BY entry_by_version SET rivals = 1 WHERE collection = ? AND id = ? AND owner <> ?";
+        const SQL: &str =
+            "UPDATE entry INDEXED BY entry_by_version SET rivals = 1 WHERE collection = ? AND id = ? AND owner <> ?";
         let others = self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id, owner.0])?;
         Ok(others > 0)
     }
@@ -241,7 +246,8 @@ impl Shelf<'_> {
     /// Works out anew what the remaining entries of an object carry of each other.
     fn rebuild(&self, id: &str) -> Result<(), StoreError> {
         const ALL: &str = "SELECT date_added, spec, level, owner, version IS NULL FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? ORDER BY spec, rank";
-        const SET: &str = "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, rivals = ? WHERE collection = ? AND date_added = ?";
+        const SET: &str =
+            "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, rivals = ? WHERE collection = ? AND date_added = ?";
         type Remaining = (i64, u8, u8, i64, bool);
         let remaining: Vec<Remaining> = self
             .connection

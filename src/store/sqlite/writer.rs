@@ -189,7 +189,10 @@ impl Thread {
         }
         if notes.lost > 0 {
             let actor = audit::Actor { organisation: None, credential: None, address: "store".to_owned() };
-            write_audit(&transaction, &audit::Entry { at: now, actor, action: audit::Action::Gap { lost: notes.lost } })?;
+            write_audit(
+                &transaction,
+                &audit::Entry { at: now, actor, action: audit::Action::Gap { lost: notes.lost } },
+            )?;
         }
         if let Err(error) = transaction.commit() {
             self.stopped = stops_for_good(&error);
@@ -286,7 +289,8 @@ fn fail(group: Vec<Job>, error: &StoreError) {
 }
 
 fn add(connection: &Connection, push: &Push, now: Timestamp) -> Result<Status, StoreError> {
-    const SQL: &str = "INSERT INTO status (id, root, organisation, collection, expires, resource) VALUES (?, ?, ?, ?, ?, ?)";
+    const SQL: &str =
+        "INSERT INTO status (id, root, organisation, collection, expires, resource) VALUES (?, ?, ?, ?, ?, ?)";
     let mut shelf = Shelf { connection, collection: push.collection };
     let (status, entry) = admission::add(&mut shelf, push, now)?;
     let kept = KeptStatus::of(push, &status, now);

@@ -1,8 +1,8 @@
 //! What the tests share: certificates, servers, actors, objects.
 
 pub mod actor;
-pub mod crawl;
 pub mod clock;
+pub mod crawl;
 pub mod endpoints;
 pub mod objects;
 pub mod pki;

@@ -83,7 +83,15 @@ impl Installation {
 
     /// Starts a server on a free port, and waits until it answers.
     pub fn serve(&self) -> Process {
-        self.serve_by(Command::new(PROGRAM).args(["-c", &self.config(), "serve", "--listen", "127.0.0.1:0", "--ops", "off"]))
+        self.serve_by(Command::new(PROGRAM).args([
+            "-c",
+            &self.config(),
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--ops",
+            "off",
+        ]))
     }
 
     /// Starts a server by a command of its own.
@@ -96,7 +104,8 @@ impl Installation {
         let pem = self.path("certs").join(format!("{organisation}.pem"));
         let chain = CertificateDer::pem_file_iter(&pem).unwrap().map(Result::unwrap).collect();
         let key = std::fs::read_to_string(pem.with_extension("key")).unwrap();
-        let identity = Identity { chain, key: KeyPair::from_pem(&key).unwrap(), pem: std::fs::read_to_string(pem).unwrap() };
+        let identity =
+            Identity { chain, key: KeyPair::from_pem(&key).unwrap(), pem: std::fs::read_to_string(pem).unwrap() };
         let ca = CertificateDer::from_pem_file(self.path("pki/ca.pem")).unwrap();
         Actor::trusting(address, ca, Some(identity))
     }

@@ -124,9 +124,14 @@ impl Server {
         for collection in [RW, RO, WO, NO, EMPTY, BOTH, OTHER] {
             admin.grant("manager", collection, rights(Some(Level::Red), true, true)).unwrap();
         }
-        for (collection, read, write) in
-            [(RW, true, true), (RO, true, false), (WO, false, true), (NO, false, false), (EMPTY, true, true), (BOTH, true, true)]
-        {
+        for (collection, read, write) in [
+            (RW, true, true),
+            (RO, true, false),
+            (WO, false, true),
+            (NO, false, false),
+            (EMPTY, true, true),
+            (BOTH, true, true),
+        ] {
             admin.grant("writer", collection, rights(read.then_some(Level::Green), write, false)).unwrap();
         }
         server
