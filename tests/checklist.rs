@@ -4,6 +4,8 @@
 //! in the docstring. The table of both is `tests/CHECKLIST.md`; after a change of rows or
 //! tests, `UPDATE=1 cargo test --test checklist` writes it anew.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +70,7 @@ fn shown() -> BTreeMap<String, Vec<String>> {
         let mut function = String::new();
         for line in text.lines().map(str::trim) {
             if let Some(test) = line.strip_prefix("fn ").or(line.strip_prefix("def ")) {
-                function = test.split('(').next().unwrap().to_owned();
+                test.split('(').next().unwrap().clone_into(&mut function);
             }
             if let Some((_, rows)) = line.split_once("Rows: ") {
                 named.extend(
@@ -76,7 +78,8 @@ fn shown() -> BTreeMap<String, Vec<String>> {
                 );
             }
             // A Rust comment stands before its test, a docstring behind its `def`.
-            let complete = if name.ends_with(".py") { !named.is_empty() } else { line.starts_with("fn ") };
+            let python = file.extension().is_some_and(|kind| kind == "py");
+            let complete = if python { !named.is_empty() } else { line.starts_with("fn ") };
             if complete {
                 for row in named.drain(..) {
                     shown.entry(row).or_default().push(format!("{name}::{function}"));

@@ -257,10 +257,10 @@ fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Ev
     let (method, organisation, error_id) = (&head.method, organisation.as_deref(), error_id.as_deref());
     match cause {
         None => {
-            tracing::info!(%method, path, status, octets, items, millis, organisation, address, error_id, "request")
+            tracing::info!(%method, path, status, octets, items, millis, organisation, address, error_id, "request");
         }
         Some(cause) => {
-            tracing::error!(%method, path, status, millis, organisation, address, error_id, cause, "request failed")
+            tracing::error!(%method, path, status, millis, organisation, address, error_id, cause, "request failed");
         }
     }
 }

@@ -157,7 +157,7 @@ fn markings(object: &Value) -> Result<Vec<String>, Fault> {
     for (at, granular) in list(object, "granular_markings")?.iter().enumerate() {
         match granular.get("marking_ref") {
             Some(reference) => {
-                markings.push(marking_ref(reference, || format!("/granular_markings/{at}/marking_ref"))?)
+                markings.push(marking_ref(reference, || format!("/granular_markings/{at}/marking_ref"))?);
             }
             None if granular.get("lang").is_some() => {}
             None => return Err(Fault::new(format!("/granular_markings/{at}"), "has no marking_ref")),

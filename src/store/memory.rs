@@ -307,7 +307,7 @@ impl Registry {
                 self.credentials.sort_by_key(|credential| (credential.organisation, credential.fingerprint));
             }
             Change::RemoveCredential(fingerprint) => {
-                self.credentials.retain(|credential| credential.fingerprint != fingerprint)
+                self.credentials.retain(|credential| credential.fingerprint != fingerprint);
             }
             Change::SetGrant(grant) => {
                 self.revoke(grant.organisation, grant.collection);

@@ -177,8 +177,8 @@ mod tests {
 
     fn page(items: &[&str], bounds: Bounds) -> String {
         let mut writer = PageWriter::new("objects", bounds);
-        for (at, item) in items.iter().enumerate() {
-            if writer.offer(Timestamp::from_micros(at as i64), item.as_bytes()).is_break() {
+        for (at, item) in (0..).zip(items) {
+            if writer.offer(Timestamp::from_micros(at), item.as_bytes()).is_break() {
                 break;
             }
         }

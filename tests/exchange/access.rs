@@ -16,6 +16,7 @@ use std::time::Duration;
 
 const UNKNOWN: &str = "2d086da7-4bdc-4f91-900e-d77486753710";
 
+#[expect(clippy::unnecessary_wraps, reason = "as grants take it")]
 fn rights(read: Option<Level>, write: bool, manage: bool) -> Option<Rights> {
     Some(Rights { read, write, manage })
 }

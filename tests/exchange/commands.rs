@@ -5,11 +5,12 @@ use crate::support::objects::{envelope, indicator, marked};
 use crate::support::pki::Ca;
 use crate::support::process::{Installation, PROGRAM, Process, open_to_all, program};
 use entente::access::level::Level;
+use entente::clock::Clock;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 const OBJECTS: &str = "/api1/collections/all/objects/";
 
@@ -211,7 +212,7 @@ fn keys_and_certificates_that_are_not_fit_are_named() {
     fs::copy(installation.path("pki/ca.key"), &key).unwrap();
     fail("server.key: does not belong to");
     fs::write(&key, good).unwrap();
-    let past = SystemTime::now() - Duration::from_hours(48);
+    let past = Clock::system().now() - Duration::from_hours(48);
     let expired = Ca::new("Test").issue("localhost", |parameters| parameters.not_after = past.into());
     fs::write(&pem, expired.pem).unwrap();
     fail("server.pem: is valid from ");
@@ -250,7 +251,7 @@ fn a_disk_that_takes_no_more_stops_writes_and_not_reads() {
         "trap '' XFSZ; ulimit -f 512; exec {PROGRAM} -c {} serve --listen 127.0.0.1:0 --ops off",
         installation.config()
     );
-    let server = installation.serve_by(Command::new("bash").args(["-c", &serve]));
+    let (server, _) = Process::start(Command::new("bash").args(["-c", &serve]));
     let actor = installation.actor("org", server.address);
     let mut kept = 0;
     let refused = loop {

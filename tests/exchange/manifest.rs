@@ -62,7 +62,9 @@ fn manifest_and_objects_answer_every_query_alike() {
         for way in WAYS {
             let seen = |path: &str| crawl(&reader, path, &query, way, &[3]);
             let (records, texts) = (seen(&manifest(RW)), seen(&objects(RW)));
-            let dates = |pages: &[crate::support::Answer]| pages.iter().map(|page| page.dates()).collect::<Vec<_>>();
+            let dates = |pages: &[crate::support::Answer]| {
+                pages.iter().map(super::support::actor::Answer::dates).collect::<Vec<_>>()
+            };
             assert_eq!(dates(&records), dates(&texts), "{query}");
             let (records, texts) = (items(&records), items(&texts));
             assert_eq!(records.len(), texts.len(), "{query}");

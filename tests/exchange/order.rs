@@ -13,12 +13,12 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// A clock that can be moved, in seconds from now.
 fn movable() -> (Arc<AtomicI64>, Clock) {
     let offset = Arc::new(AtomicI64::new(0));
-    let (own, base) = (Arc::clone(&offset), SystemTime::now());
+    let (own, base) = (Arc::clone(&offset), Clock::system().now());
     let clock = Clock::from_fn(move || {
         let offset = own.load(Ordering::SeqCst);
         let distance = Duration::from_secs(offset.unsigned_abs());

@@ -26,7 +26,8 @@ fn a_page_that_is_not_the_last_says_where_to_go_on() {
                     let (last, others) = pages.split_last().unwrap();
                     let mut ending = ["more", list];
                     let mut going_on = ["more", "next", list];
-                    (ending.sort_unstable(), going_on.sort_unstable());
+                    ending.sort_unstable();
+                    going_on.sort_unstable();
                     assert_eq!(
                         (last.members(), last.json()["more"] == true),
                         (ending.map(str::to_owned).into(), false)

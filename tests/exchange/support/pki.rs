@@ -1,5 +1,6 @@
 //! Certificates of every kind, made on the spot.
 
+use entente::clock::Clock;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
@@ -7,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// A certificate authority.
 pub struct Ca {
@@ -88,8 +89,8 @@ impl Ca {
 fn parameters(name: &str) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name.push(DnType::CommonName, name);
-    let now = SystemTime::now();
-    parameters.not_before = (now - Duration::from_secs(3600)).into();
-    parameters.not_after = (now + Duration::from_secs(86_400)).into();
+    let now = Clock::system().now();
+    parameters.not_before = (now - Duration::from_hours(1)).into();
+    parameters.not_after = (now + Duration::from_hours(24)).into();
     parameters
 }

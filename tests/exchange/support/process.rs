@@ -83,7 +83,7 @@ impl Installation {
 
     /// Starts a server on a free port, and waits until it answers.
     pub fn serve(&self) -> Process {
-        self.serve_by(Command::new(PROGRAM).args([
+        Process::start(Command::new(PROGRAM).args([
             "-c",
             &self.config(),
             "serve",
@@ -92,11 +92,7 @@ impl Installation {
             "--ops",
             "off",
         ]))
-    }
-
-    /// Starts a server by a command of its own.
-    pub fn serve_by(&self, command: &mut Command) -> Process {
-        Process::start(command).0
+        .0
     }
 
     /// A client of an organisation, by the files that `cert issue` made.
@@ -114,11 +110,13 @@ impl Installation {
 impl Process {
     /// Starts a server, and waits until it answers; gives what it says before that, too.
     pub fn start(command: &mut Command) -> (Self, String) {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut process = Self { address: ([127, 0, 0, 1], 0).into(), child };
         let mut said = String::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        for line in BufReader::new(process.child.stdout.take().unwrap()).lines().map(Result::unwrap) {
             if let Some(address) = line.strip_prefix("listening on https://") {
-                return (Self { address: address.parse().unwrap(), child }, said);
+                process.address = address.parse().unwrap();
+                return (process, said);
             }
             said.push_str(&format!("{line}\n"));
         }

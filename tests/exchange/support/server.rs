@@ -73,9 +73,10 @@ impl Server {
         std::fs::create_dir_all(&data).unwrap();
         let ca = Ca::new("Test CA");
         ca.write_server(&pki);
-        let store: Arc<dyn Store> = match in_memory {
-            true => Arc::new(Memory::new(clock.clone())),
-            false => Arc::new(Sqlite::create(&data, clock.clone()).unwrap()),
+        let store: Arc<dyn Store> = if in_memory {
+            Arc::new(Memory::new(clock.clone()))
+        } else {
+            Arc::new(Sqlite::create(&data, clock.clone()).unwrap())
         };
         settings.server.hosts = vec!["localhost".to_owned()];
         settings.server.listen = ([127, 0, 0, 1], 0).into();
