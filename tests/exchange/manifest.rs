@@ -2,8 +2,8 @@
 
 use crate::support::crawl::{WAYS, crawl, items};
 use crate::support::objects::{address, envelope, id, versioned};
-use crate::support::server::{BOTH, collection, manifest, objects};
-use crate::support::{EMPTY, RW, Server};
+use crate::support::server::{BOTH, collection, manifest, objects, versions};
+use crate::support::{Answer, EMPTY, RW, Server};
 use serde_json::json;
 
 /// Rows: MAN-1, MAN-4.
@@ -62,9 +62,7 @@ fn manifest_and_objects_answer_every_query_alike() {
         for way in WAYS {
             let seen = |path: &str| crawl(&reader, path, &query, way, &[3]);
             let (records, texts) = (seen(&manifest(RW)), seen(&objects(RW)));
-            let dates = |pages: &[crate::support::Answer]| {
-                pages.iter().map(super::support::actor::Answer::dates).collect::<Vec<_>>()
-            };
+            let dates = |pages: &[Answer]| pages.iter().map(Answer::dates).collect::<Vec<_>>();
             assert_eq!(dates(&records), dates(&texts), "{query}");
             let (records, texts) = (items(&records), items(&texts));
             assert_eq!(records.len(), texts.len(), "{query}");
@@ -100,9 +98,9 @@ fn what_has_no_modified_has_one_version_name_everywhere() {
         let (object, version) = &records.records()[at];
         assert_eq!(version, expected);
         assert_eq!(given[at], json!({"id": object, "version": expected}));
-        let versions = writer.get(&crate::support::server::versions(RW, object)).must_be(200);
-        assert_eq!(versions.list("versions"), [json!(expected)]);
+        let listed = writer.get(&versions(RW, object)).must_be(200);
+        assert_eq!(listed.list("versions"), [json!(expected)]);
         let hit = writer.get(&format!("{}?match[version]={expected}", objects(RW))).must_be(200);
-        assert_eq!(hit.ids(), [object.clone()]);
+        assert_eq!(hit.ids(), std::slice::from_ref(object));
     }
 }

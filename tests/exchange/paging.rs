@@ -17,20 +17,17 @@ fn a_page_that_is_not_the_last_says_where_to_go_on() {
     let reader = server.actor("reader");
     for path in views(RW) {
         let list = if path.ends_with("/versions/") { "versions" } else { "objects" };
-        for query in ["match[version]=all", "match[version]=all&match[type]=malware", "match[version]=first,last"] {
+        for query in ["match[version]=all", "match[version]=first,last&match[type]=malware"] {
             let whole = items(&[reader.get(&format!("{path}?{query}")).must_be(200)]);
             for limit in 1..=7 {
-                for way in WAYS {
-                    let pages = crawl(&reader, &path, query, way, &[limit]);
+                for way in if limit < 3 { &WAYS[..] } else { &WAYS[limit % 3..][..1] } {
+                    let pages = crawl(&reader, &path, query, *way, &[limit]);
                     assert_eq!(items(&pages), whole, "{path} {query} {limit} {way:?}");
                     let (last, others) = pages.split_last().unwrap();
-                    let mut ending = ["more", list];
-                    let mut going_on = ["more", "next", list];
-                    ending.sort_unstable();
-                    going_on.sort_unstable();
+                    let going_on = ["more", "next", list];
                     assert_eq!(
                         (last.members(), last.json()["more"] == true),
-                        (ending.map(str::to_owned).into(), false)
+                        (vec!["more".into(), list.into()], false)
                     );
                     assert!(others.iter().all(|page| page.members() == going_on && page.json()["more"] == true));
                 }
@@ -197,7 +194,9 @@ fn what_is_deleted_or_added_meanwhile_moves_nothing() {
             [(vec![], vec![5, 6, 7]), (vec![5], vec![6, 7]), (vec![1, 4], vec![5, 6, 7]), (vec![5, 6, 7], vec![])]
         {
             let first = reader.get(&format!("{path}?limit=4")).must_be(200);
-            gone.iter().for_each(|&n| drop(writer.delete(&object(RW, &id("indicator", n))).must_be(200)));
+            for n in gone.clone() {
+                writer.delete(&object(RW, &id("indicator", n))).must_be(200);
+            }
             writer.post(&objects(RW), &envelope(&[indicator(8, 1)])).must_be(202);
             let expected: Vec<String> = expected.into_iter().chain([8]).map(|n| id("indicator", n)).collect();
             let (next, last) = (first.next().unwrap(), first.dates().1);

@@ -136,11 +136,16 @@ impl Crawler {
     }
 
     fn ask(&mut self, method: &str, path: &str) -> Answer {
+        self.ask_as(path, method, path)
+    }
+
+    /// Asks, and writes down under this name what there was to see. Texts of `next` stay out.
+    fn ask_as(&mut self, name: &str, method: &str, path: &str) -> Answer {
         let answer = ask(&mut self.connection, method, path, &[("Accept", TAXII)], None);
-        let mut told = format!("{method} {path}: {} {:?} {}", answer.status, answer.stable_headers(), answer.text());
+        let mut told = format!("{method} {name}: {} {:?} {}", answer.status, answer.stable_headers(), answer.text());
         if answer.status >= 400 {
             told = told.replace(answer.json()["error_id"].as_str().unwrap(), "…");
-        } else if let Some(next) = answer.next().filter(|_| method == "GET") {
+        } else if let Some(next) = answer.next() {
             told = told.replace(&next, "…");
         }
         for (rank, date) in self.dates.iter().enumerate() {
@@ -150,21 +155,12 @@ impl Crawler {
         answer
     }
 
-    /// Every page, by `next`. Texts of `next` stay out of what is written down.
+    /// Every page, by `next`.
     fn pages(&mut self, path: &str, query: &str) {
-        let mut next = self.ask("GET", &format!("{path}?{query}")).next();
+        let name = format!("{path}?{query}");
+        let mut next = self.ask("GET", &name).next();
         while let Some(place) = next {
-            let answer =
-                ask(&mut self.connection, "GET", &format!("{path}?limit=2&next={place}"), &[("Accept", TAXII)], None);
-            next = answer.next();
-            let mut told = format!("{path}?{query}, next: {:?} {}", answer.stable_headers(), answer.text());
-            if let Some(next) = &next {
-                told = told.replace(next, "…");
-            }
-            for (rank, date) in self.dates.iter().enumerate() {
-                told = told.replace(date, &format!("<{rank}>"));
-            }
-            self.seen.push(told);
+            next = self.ask_as(&name, "GET", &format!("{path}?limit=2&next={place}")).next();
         }
     }
 
@@ -186,7 +182,9 @@ impl Crawler {
         self.ask("GET", "/api1/collections/");
         self.ask("GET", &collection(RW));
         for path in [manifest(RW), objects(RW)] {
-            filters.iter().for_each(|filter| self.pages(&path, filter));
+            for filter in filters {
+                self.pages(&path, filter);
+            }
         }
         for date in &dates {
             self.pages(&objects(RW), &format!("limit=2&added_after={date}"));

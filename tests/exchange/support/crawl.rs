@@ -1,10 +1,11 @@
 //! Crawls: a collection read page by page, in the ways that clients go on.
 
-use super::actor::Actor;
+use super::actor::{Actor, TAXII, read_answer, request};
 use super::objects::id;
 use super::server::{manifest, object, objects, versions};
 use super::{Answer, Server};
 use serde_json::Value;
+use std::io::Write as _;
 
 /// How a client asks for the page after this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +20,16 @@ pub enum Way {
 
 pub const WAYS: [Way; 3] = [Way::Next, Way::NextAlone, Way::Header];
 
-/// All pages of a crawl for `query` (parameters joined by `&`), with these limits in turn.
+/// All pages of a crawl for `query` (parameters joined by `&`), with these limits in turn: all on
+/// one connection.
 pub fn crawl(actor: &Actor, path: &str, query: &str, way: Way, limits: &[usize]) -> Vec<Answer> {
+    let mut connection = actor.connect().unwrap();
     let mut pages: Vec<Answer> = Vec::new();
     let mut asked = query.to_owned();
     for limit in limits.iter().cycle() {
-        let page = actor.get(&format!("{path}?limit={limit}&{asked}")).must_be(200);
+        let path = format!("{path}?limit={limit}&{asked}");
+        connection.write_all(&request("GET", &path, &[("Accept", TAXII)], None)).unwrap();
+        let page = read_answer(&mut connection, false).unwrap().must_be(200);
         let next = page.next();
         let last = page.dates().1;
         pages.push(page);
