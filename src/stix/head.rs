@@ -2,7 +2,7 @@
 //! find and protect it. Whether the object is good STIX is not asked here.
 
 use super::id::Id;
-use super::json::Fault;
+use super::json::{Fault, shown};
 use super::marking;
 use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -206,13 +206,6 @@ fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
-}
-
-/// A value in a sentence: quoted, its control characters escaped, cut to a safe length.
-pub fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(80).collect();
-    let more = if cut.len() < text.len() { "…" } else { "" };
-    format!("{cut:?}{more}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// Arrays and objects may be nested this deep, the outermost counted.
@@ -46,6 +47,51 @@ pub fn parse(text: &str) -> Result<Value, Fault> {
     }
 }
 
+/// Names a value by its content: equal for texts that are the same JSON value (in whatever
+/// order of members, spelling of strings, white space), different for any others. Numbers are
+/// the same if they are written the same, but for what reading them normalises.
+pub fn digest(value: &Value) -> Digest {
+    let mut hash = Sha256::new();
+    feed(&mut hash, value);
+    Digest(hash.finalize().into())
+}
+
+/// See [`digest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest(pub [u8; 32]);
+
+/// Every part begins with its kind and its length, so that no two values feed the same octets.
+/// The depth is that of a value that [`parse`] has read.
+fn feed(hash: &mut Sha256, value: &Value) {
+    let mut part = |kind: u8, length: usize, octets: &[u8]| {
+        hash.update([kind]);
+        hash.update((length as u64).to_be_bytes());
+        hash.update(octets);
+    };
+    match value {
+        Value::Null => part(b'0', 0, &[]),
+        Value::Bool(value) => part(b'b', 1, &[u8::from(*value)]),
+        Value::Number(number) => {
+            let text = number.to_string();
+            part(b'n', text.len(), text.as_bytes());
+        }
+        Value::String(text) => part(b's', text.len(), text.as_bytes()),
+        Value::Array(items) => {
+            part(b'[', items.len(), &[]);
+            items.iter().for_each(|item| feed(hash, item));
+        }
+        Value::Object(members) => {
+            part(b'{', members.len(), &[]);
+            let mut names: Vec<&String> = members.keys().collect();
+            names.sort();
+            for name in names {
+                feed(hash, &Value::String(name.clone()));
+                feed(hash, &members[name]);
+            }
+        }
+    }
+}
+
 /// serde's own "at line 1 column 7" is dropped: the pointer says where.
 fn sentence(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -53,6 +99,13 @@ fn sentence(error: &serde_json::Error) -> String {
         Some(end) => text[..end].to_owned(),
         None => text,
     }
+}
+
+/// A value in a sentence: quoted, its control characters escaped, cut to a safe length.
+pub fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(80).collect();
+    let more = if cut.len() < text.len() { "…" } else { "" };
+    format!("{cut:?}{more}")
 }
 
 /// One step on the way into a value.
@@ -149,7 +202,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             self.place.push(Step::Name(name.clone()));
             refuse_nul(&name)?;
             if map.contains_key(&name) {
-                return Err(A::Error::custom(format!("the member name {name:?} occurs twice")));
+                return Err(A::Error::custom(format!("the member name {} occurs twice", shown(&name))));
             }
             let value = members.next_value_seed(Strict { place: self.place })?;
             map.insert(name, value);
@@ -215,6 +268,17 @@ mod tests {
         {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_names_the_value_and_not_its_text() {
+        let of = |text| digest(&parse(text).unwrap());
+        assert_eq!(of(r#"{"a":[1,"\u00e9"],"b":{}}"#), of(r#" { "b" : {}, "a":[ 1,"é" ]}"#));
+        let others =
+            [r#"{"a":[1,"e"],"b":{}}"#, r#"{"a":[1],"b":{}}"#, r#"{"a":[1,"é"],"b":[]}"#, r#"{"a":[1.0,"é"],"b":{}}"#];
+        assert!(others.iter().all(|other| of(other) != of(r#"{"a":[1,"é"],"b":{}}"#)));
+        assert_ne!(of(r#"["a","b"]"#), of(r#"["ab",""]"#));
+        assert_ne!(of("[[],[]]"), of("[[[]]]"));
     }
 
     #[test]

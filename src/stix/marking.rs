@@ -46,9 +46,10 @@ const fn tlp_2(id: &'static str, name: &'static str, value: &'static str) -> Tlp
     Tlp { id, name, value, created: TLP_2_CREATED }
 }
 
-/// The predefined marking with this id.
+/// The predefined marking with this id. A UUID is the same in either case (RFC 9562 §4): RED
+/// in capitals is RED.
 pub fn predefined(id: &str) -> Option<&'static Tlp> {
-    TLP.iter().find(|tlp| tlp.id == id)
+    TLP.iter().find(|tlp| tlp.id.eq_ignore_ascii_case(id))
 }
 
 impl Tlp {

@@ -15,6 +15,9 @@ pub struct Timestamp {
     instant: String,
 }
 
+/// Fraction digits that are read: far finer than any clock, and no place to hide megabytes.
+const MAX_FRACTION: usize = 64;
+
 impl Timestamp {
     /// Reads `YYYY-MM-DDTHH:MM:SS[.f+]Z`. `None` for anything else: other offsets,
     /// lower case, days that the month does not have. Second 60 (a leap second) is read.
@@ -26,7 +29,7 @@ impl Timestamp {
         let (seconds, fraction) = body.split_at(19);
         civil(seconds)?;
         let digits = match fraction.strip_prefix('.') {
-            Some(digits) if is_digits(digits) => digits.trim_end_matches('0'),
+            Some(digits) if is_digits(digits) && digits.len() <= MAX_FRACTION => digits.trim_end_matches('0'),
             None if fraction.is_empty() => "",
             _ => return None,
         };

@@ -8,9 +8,11 @@ use crate::stix::timestamp::Timestamp as Version;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-/// At most this many values in one filter: repeated beside a cursor that carries them too,
-/// they still fit into one request's header.
+/// At most this many values in one filter.
 pub const MAX_VALUES: usize = 500;
+/// And at most this many octets of them: repeated beside a cursor that carries them too, they
+/// still fit into one URL.
+const MAX_OCTETS: usize = 24_000;
 
 /// Which parameters an endpoint defines; those that it does not are ignored (TAXII 2.1 §3.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,6 +222,9 @@ fn values(name: &str, value: &str) -> Result<Vec<String>, Malformed> {
     }
     if values.len() > MAX_VALUES {
         return Err(Malformed::new(name, format!("has more than {MAX_VALUES} values")));
+    }
+    if value.len() > MAX_OCTETS {
+        return Err(Malformed::new(name, format!("has more than {MAX_OCTETS} octets")));
     }
     Ok(values)
 }

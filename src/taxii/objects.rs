@@ -2,8 +2,8 @@
 //!
 //! An envelope is only cut apart here: each object stays the text that it is.
 
-use crate::stix::json;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use crate::stix::json::{self, shown};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -35,9 +35,14 @@ pub enum BodyError {
 impl<'b> Envelope<'b> {
     /// Cuts a body into its objects, in one pass. Unknown members are passed over
     /// (TAXII 2.1 §7.1); `more` and `next` mean nothing in a request.
-    pub fn split(body: &'b [u8]) -> Result<Self, BodyError> {
+    ///
+    /// A body of more than `most` objects is refused as soon as that shows.
+    pub fn split(body: &'b [u8], most: usize) -> Result<Self, BodyError> {
         let text = std::str::from_utf8(body).map_err(|error| BodyError::NotUtf8(error.valid_up_to()))?;
-        let parts: Parts = serde_json::from_str(text).map_err(|error| classify(text, &error))?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let parts = deserializer.deserialize_map(PartsVisitor { most });
+        let parts = parts.and_then(|parts| deserializer.end().map(|()| parts));
+        let parts = parts.map_err(|error| classify(text, &error))?;
         let bundle = parts.object_type.is_some_and(|kind| kind.get() == "\"bundle\"");
         match (parts.objects, parts.object_type) {
             (Some(objects), _) if !objects.is_empty() => {
@@ -57,12 +62,17 @@ fn no_envelope<T>(reason: &str) -> Result<T, BodyError> {
 /// A body that is not JSON at all is told apart from JSON of another shape, even where the shape shows first.
 fn classify(text: &str, error: &serde_json::Error) -> BodyError {
     if error.classify() != Category::Data {
-        return BodyError::NotJson(error.to_string());
+        return BodyError::NotJson(cut(error));
     }
     match serde_json::from_str::<IgnoredAny>(text) {
-        Ok(_) => BodyError::NoEnvelope(error.to_string()),
-        Err(syntax) => BodyError::NotJson(syntax.to_string()),
+        Ok(_) => BodyError::NoEnvelope(cut(error)),
+        Err(syntax) => BodyError::NotJson(cut(&syntax)),
     }
+}
+
+/// What an error says, without all of the body that it may quote.
+fn cut(error: &serde_json::Error) -> String {
+    error.to_string().chars().take(300).collect()
 }
 
 /// The members of an envelope or bundle that matter.
@@ -71,13 +81,41 @@ struct Parts<'b> {
     object_type: Option<&'b RawValue>,
 }
 
-impl<'de> serde::Deserialize<'de> for Parts<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PartsVisitor)
+struct PartsVisitor {
+    most: usize,
+}
+
+/// The list of objects, at most so many.
+struct Objects {
+    most: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Objects {
+    type Value = Vec<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
     }
 }
 
-struct PartsVisitor;
+impl<'de> Visitor<'de> for Objects {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut objects = Vec::new();
+        while let Some(object) = items.next_element()? {
+            if objects.len() == self.most {
+                return Err(A::Error::custom(format!("it has more than {} objects", self.most)));
+            }
+            objects.push(object);
+        }
+        Ok(objects)
+    }
+}
 
 impl<'de> Visitor<'de> for PartsVisitor {
     type Value = Parts<'de>;
@@ -91,7 +129,7 @@ impl<'de> Visitor<'de> for PartsVisitor {
         let mut others = HashSet::new();
         while let Some(name) = members.next_key::<String>()? {
             let repeated = match name.as_str() {
-                "objects" => parts.objects.replace(members.next_value()?).is_some(),
+                "objects" => parts.objects.replace(members.next_value_seed(Objects { most: self.most })?).is_some(),
                 "type" => parts.object_type.replace(members.next_value()?).is_some(),
                 _ => {
                     json::parse(members.next_value::<&RawValue>()?.get()).map_err(A::Error::custom)?;
@@ -99,7 +137,7 @@ impl<'de> Visitor<'de> for PartsVisitor {
                 }
             };
             if repeated {
-                return Err(A::Error::custom(format!("the member name {name:?} occurs twice")));
+                return Err(A::Error::custom(format!("the member name {} occurs twice", shown(&name))));
             }
         }
         Ok(parts)
@@ -111,7 +149,7 @@ mod tests {
     use super::*;
 
     fn split(body: &str) -> Result<Vec<&str>, BodyError> {
-        Envelope::split(body.as_bytes()).map(|envelope| envelope.objects)
+        Envelope::split(body.as_bytes(), 3).map(|envelope| envelope.objects)
     }
 
     #[test]
@@ -123,8 +161,8 @@ mod tests {
     #[test]
     fn a_bundle_is_told_from_an_envelope() {
         let bundle = br#"{"type":"bundle","id":"bundle--1","spec_version":"2.1","objects":[{}]}"#;
-        assert!(Envelope::split(bundle).unwrap().bundle);
-        assert!(!Envelope::split(br#"{"objects":[{}]}"#).unwrap().bundle);
+        assert!(Envelope::split(bundle, 3).unwrap().bundle);
+        assert!(!Envelope::split(br#"{"objects":[{}]}"#, 3).unwrap().bundle);
     }
 
     #[test]
@@ -141,6 +179,7 @@ mod tests {
             "{\"objects\":{}}",
             "{\"objects\":null}",
             "{\"objects\":[]}",
+            "{\"objects\":[1,2,3,4]}",
             "{\"objects\":[{}],\"objects\":[{}]}",
             "{\"objects\":[{}],\"x_a\":1,\"x_a\":1}",
             "{\"objects\":[{}],\"x_a\":{\"b\":1,\"b\":1}}",
@@ -150,7 +189,7 @@ mod tests {
         for body in no_envelope {
             assert!(matches!(split(body), Err(BodyError::NoEnvelope(_))), "{body}");
         }
-        assert_eq!(Envelope::split(b"{\"objects\":[\"\xff\"]}").unwrap_err(), BodyError::NotUtf8(13));
+        assert_eq!(Envelope::split(b"{\"objects\":[\"\xff\"]}", 3).unwrap_err(), BodyError::NotUtf8(13));
     }
 
     #[test]

@@ -13,6 +13,10 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400;
 
 impl Timestamp {
+    /// The beginning of year 0, and the end of year 9999: what four digits can say.
+    const FIRST: Self = Self(-62_167_219_200_000_000);
+    const LAST: Self = Self(253_402_300_799_999_999);
+
     /// 1970-01-01T00:00:00.000000Z.
     pub const EPOCH: Self = Self(0);
 
@@ -47,7 +51,9 @@ impl Timestamp {
         }
         let micros: i64 = format!("{:0<6}", &fraction[..fraction.len().min(6)]).parse().ok()?;
         let seconds = days_from_civil(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
-        Some(Self((seconds - offset(zone)?) * SECOND + micros))
+        let time = Self((seconds - offset(zone)?) * SECOND + micros);
+        // An offset can lead out of the years that can be written.
+        (Self::FIRST..=Self::LAST).contains(&time).then_some(time)
     }
 }
 
@@ -91,7 +97,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 impl From<SystemTime> for Timestamp {
-    /// Rounds down to the microsecond; times outside years 0–9999 saturate.
+    /// Rounds towards 1970 to the microsecond.
     fn from(time: SystemTime) -> Self {
         let micros = |d: std::time::Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
         Self(match time.duration_since(UNIX_EPOCH) {
@@ -154,6 +160,8 @@ mod tests {
             "2024-02-30T00:00:00Z",
             "2024-01-17T16:11:20.é",
             "2024-01-17T16:11:2é0Z",
+            "9999-12-31T23:59:59-12:00",
+            "0000-01-01T00:00:00+01:00",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }
