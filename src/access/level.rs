@@ -110,6 +110,8 @@ mod tests {
         assert_eq!(Level::of(&[id(1), statement, id(3)], Level::Clear), Level::Red);
         assert_eq!(Level::of(&[id(0)], Level::Red), Level::Clear);
         assert_eq!(Level::of(&[id(2), id(7)], Level::Clear), Level::AmberStrict);
+        let capitals = id(8).to_uppercase().replace("MARKING-DEFINITION", "marking-definition");
+        assert_eq!(Level::of(&[capitals], Level::Clear), Level::Red);
     }
 
     #[test]

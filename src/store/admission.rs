@@ -14,7 +14,7 @@ use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::audit::{Action, Entry, digest};
 use crate::stix::head::Spec;
-use crate::stix::json;
+use crate::stix::json::Digest;
 use crate::store::order;
 use crate::taxii::status::{Details, Status};
 use crate::taxii::timestamp::Timestamp;
@@ -43,8 +43,8 @@ pub struct Held {
     pub owner: OrganisationKey,
     /// Its version as the status gives it.
     pub version: String,
-    /// Its text.
-    pub text: Vec<u8>,
+    /// Names its content.
+    pub content: Digest,
 }
 
 /// An entry to keep.
@@ -78,7 +78,7 @@ enum Verdict {
 
 /// Adds what may be added of `push` to `table`. Gives the status, and the audit entry to write with it.
 pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Status, Entry), StoreError> {
-    let mut admission = Admission { push, added: HashMap::new() };
+    let mut admission = Admission { push, first: HashMap::new(), added: HashMap::new() };
     let verdicts = push.offers.iter().enumerate().map(|(at, offer)| match offer {
         Offer::Sound(candidate) => admission.judge(table, at, candidate).map(Some),
         Offer::Unsound(_) => Ok(None),
@@ -107,8 +107,8 @@ fn keep(
     if additions.is_empty() {
         return Ok(HashMap::new());
     }
-    let levels: Vec<Level> = additions.iter().map(|(_, addition)| addition.level).collect();
-    for ((_, addition), stamp) in additions.iter_mut().zip(order::stamp(table.newest()?, now, &levels)) {
+    let kinds: Vec<_> = additions.iter().map(|(_, addition)| (addition.level, addition.owner)).collect();
+    for ((_, addition), stamp) in additions.iter_mut().zip(order::stamp(table.newest()?, now, &kinds)) {
         addition.date_added = stamp;
     }
     additions.sort_by_key(|(_, addition)| addition.date_added);
@@ -169,9 +169,14 @@ fn audit_entry(push: &Push, status: &Status, stamps: &HashMap<usize, Timestamp>,
 /// The judging of one push: earlier offers of it count as if they were stored.
 struct Admission<'p> {
     push: &'p Push,
-    /// Offers that will be added, by id.
-    added: HashMap<&'p str, Vec<(usize, &'p Candidate)>>,
+    /// The first offer of each id that will be added.
+    first: HashMap<&'p str, usize>,
+    /// Offers that will be added, by what makes them the same entry.
+    added: HashMap<Identity<'p>, (usize, Digest)>,
 }
+
+/// Id, and specification version and instant if it has one.
+type Identity<'p> = (&'p str, Option<(Spec, &'p str)>);
 
 impl<'p> Admission<'p> {
     fn judge(&mut self, table: &mut impl Table, at: usize, candidate: &'p Candidate) -> Result<Verdict, StoreError> {
@@ -181,18 +186,20 @@ impl<'p> Admission<'p> {
             None => self.unversioned(table, candidate)?,
         };
         if matches!(verdict, Verdict::Add(_)) {
-            self.added.entry(candidate.head.id.as_str()).or_default().push((at, candidate));
+            self.first.entry(candidate.head.id.as_str()).or_insert(at);
+            self.added.insert(identity(candidate), (at, candidate.content));
         }
         Ok(verdict)
     }
 
     fn predefined(&self, table: &mut impl Table, candidate: &Candidate) -> Result<Verdict, StoreError> {
-        if let Some((first, _)) = self.earlier(candidate).next() {
-            return Ok(Verdict::SameAs(first));
+        let id = candidate.head.id.as_str();
+        if let Some(first) = self.first.get(id) {
+            return Ok(Verdict::SameAs(*first));
         }
         let Some(version) = &candidate.head.version else { return Ok(Verdict::Refused(OTHER_CONTENT)) };
         for spec in [Spec::V20, Spec::V21] {
-            if let Some(held) = table.version(candidate.head.id.as_str(), spec, version.instant())? {
+            if let Some(held) = table.version(id, spec, version.instant())? {
                 return Ok(Verdict::Held(held.version));
             }
         }
@@ -200,50 +207,40 @@ impl<'p> Admission<'p> {
     }
 
     fn versioned(&self, table: &mut impl Table, candidate: &Candidate, instant: &str) -> Result<Verdict, StoreError> {
-        let (id, spec) = (candidate.head.id.as_str(), candidate.head.spec);
+        let id = candidate.head.id.as_str();
         let owner = table.owner(id)?;
-        if owner.is_none() && self.earlier(candidate).next().is_none() {
+        if owner.is_none() && !self.first.contains_key(id) {
             return Ok(Verdict::Add(self.submitter()));
         }
         let owner = owner.unwrap_or(self.submitter());
         let may_add = owner == self.submitter() || self.push.manage;
-        if let Some(held) = table.version(id, spec, instant)? {
+        if let Some(held) = table.version(id, candidate.head.spec, instant)? {
             let visible = self.push.world.sees(held.level, held.owner);
-            return Ok(match (visible, same_content(&held.text, &candidate.text)) {
+            return Ok(match (visible, held.content == candidate.content) {
                 (true, true) => Verdict::Held(held.version),
                 (true, false) if may_add => Verdict::Refused(OTHER_CONTENT),
                 _ => Verdict::Refused(NOT_YOURS),
             });
         }
-        let same_version = |other: &Candidate| {
-            other.head.spec == spec && other.head.version.as_ref().is_some_and(|version| version.instant() == instant)
-        };
-        Ok(match self.earlier(candidate).find(|(_, other)| same_version(other)) {
-            Some((first, other)) if same_content(&other.text, &candidate.text) => Verdict::SameAs(first),
-            Some(_) => Verdict::Refused(OTHER_CONTENT),
-            None if may_add => Verdict::Add(owner),
-            None => Verdict::Refused(NOT_YOURS),
-        })
+        let fresh = if may_add { Verdict::Add(owner) } else { Verdict::Refused(NOT_YOURS) };
+        Ok(self.unless_earlier(candidate, OTHER_CONTENT).unwrap_or(fresh))
     }
 
     fn unversioned(&self, table: &mut impl Table, candidate: &Candidate) -> Result<Verdict, StoreError> {
         let held = table.unversioned(candidate.head.id.as_str())?;
         let mut visible = held.into_iter().filter(|held| self.push.world.sees(held.level, held.owner)).peekable();
         if visible.peek().is_some() {
-            let same = visible.find(|held| same_content(&held.text, &candidate.text));
+            let same = visible.find(|held| held.content == candidate.content);
             return Ok(same.map_or(Verdict::Refused(OTHER_OBSERVABLE), |held| Verdict::Held(held.version)));
         }
-        let mut earlier = self.earlier(candidate).filter(|(_, other)| other.head.version.is_none());
-        Ok(match earlier.next() {
-            Some((first, other)) if same_content(&other.text, &candidate.text) => Verdict::SameAs(first),
-            Some(_) => Verdict::Refused(OTHER_OBSERVABLE),
-            None => Verdict::Add(self.submitter()),
-        })
+        let fresh = Verdict::Add(self.submitter());
+        Ok(self.unless_earlier(candidate, OTHER_OBSERVABLE).unwrap_or(fresh))
     }
 
-    /// Offers of the same id that come before this one and are added.
-    fn earlier(&self, candidate: &Candidate) -> impl Iterator<Item = (usize, &'p Candidate)> {
-        self.added.get(candidate.head.id.as_str()).into_iter().flatten().copied()
+    /// The verdict if an earlier offer that is added is the same entry.
+    fn unless_earlier(&self, candidate: &Candidate, other: &'static str) -> Option<Verdict> {
+        let (first, content) = self.added.get(&identity(candidate))?;
+        Some(if *content == candidate.content { Verdict::SameAs(*first) } else { Verdict::Refused(other) })
     }
 
     fn submitter(&self) -> OrganisationKey {
@@ -251,8 +248,7 @@ impl<'p> Admission<'p> {
     }
 }
 
-/// Whether two texts are the same octets, or the same JSON value.
-fn same_content(a: &[u8], b: &[u8]) -> bool {
-    let parse = |text| std::str::from_utf8(text).ok().and_then(|text| json::parse(text).ok());
-    a == b || parse(a).is_some_and(|value| Some(value) == parse(b))
+fn identity(candidate: &Candidate) -> Identity<'_> {
+    let head = &candidate.head;
+    (head.id.as_str(), head.version.as_ref().map(|version| (head.spec, version.instant())))
 }

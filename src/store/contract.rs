@@ -172,9 +172,10 @@ impl Bench {
 }
 
 fn candidate(text: &str) -> Candidate {
-    let head = Head::of(&json::parse(text).unwrap()).unwrap();
+    let object = json::parse(text).unwrap();
+    let head = Head::of(&object).unwrap();
     let level = Level::of(&head.markings, Level::Green);
-    Candidate { head, level, text: Bytes::copy_from_slice(text.as_bytes()) }
+    Candidate { head, level, text: Bytes::copy_from_slice(text.as_bytes()), content: json::digest(&object) }
 }
 
 const INDICATOR: &str = "indicator--252c7c11-daf2-42bd-843b-be65edca9f61";
@@ -528,7 +529,13 @@ fn an_object() -> impl Strategy<Value = String> {
     (0..4usize, 1..4u32, a_level(), any::<bool>()).prop_map(|(which, n, level, old)| match which {
         0 | 1 if old => version(IDS[which], n, level).replace(r#""spec_version":"2.1","#, ""),
         0 | 1 => version(IDS[which], n, level),
-        _ => observable(&format!("198.51.100.{}", n % 2), level),
+        2 => observable(&format!("198.51.100.{}", n % 2), level),
+        // The id of an indicator, without any version: nothing forbids it here.
+        _ => format!(
+            r#"{{"type":"indicator","id":"{INDICATOR}","name":"{}","object_marking_refs":["{}"]}}"#,
+            n % 2,
+            tlp(level)
+        ),
     })
 }
 

@@ -12,6 +12,7 @@ use crate::access::permission::{CollectionKey, World};
 use crate::audit;
 use crate::clock::Clock;
 use crate::stix::head::Spec;
+use crate::stix::json::Digest;
 use crate::taxii::filter::{Filter, Versions};
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
@@ -56,6 +57,7 @@ struct Entry {
     level: Level,
     owner: OrganisationKey,
     text: Vec<u8>,
+    content: Digest,
 }
 
 impl Memory {
@@ -108,7 +110,7 @@ impl Entry {
     }
 
     fn held(&self) -> Held {
-        Held { level: self.level, owner: self.owner, version: self.shown_version(), text: self.text.clone() }
+        Held { level: self.level, owner: self.owner, version: self.shown_version(), content: self.content }
     }
 }
 
@@ -184,6 +186,7 @@ impl Table for Shelf {
             level: addition.level,
             owner: addition.owner,
             text: addition.candidate.text.to_vec(),
+            content: addition.candidate.content,
         });
         Ok(())
     }
@@ -249,6 +252,10 @@ impl Entries for Memory {
 
     fn queued(&self) -> usize {
         0
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn octets(&self) -> Result<u64, StoreError> {

@@ -21,6 +21,7 @@ use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
 use crate::audit;
 use crate::stix::head::{Head, Spec};
+use crate::stix::json::Digest;
 use crate::taxii::filter::Filter;
 use crate::taxii::page::Key;
 use crate::taxii::status::{Details, Status};
@@ -81,6 +82,9 @@ pub trait Entries: Send + Sync + 'static {
 
     /// How large the store is, in octets.
     fn octets(&self) -> Result<u64, StoreError>;
+
+    /// Whether it can still be written to at all, as far as it knows without trying.
+    fn writable(&self) -> Result<(), StoreError>;
 }
 
 /// Roots, collections, organisations, credentials and grants.
@@ -181,6 +185,8 @@ pub struct Candidate {
     pub level: Level,
     /// Its text, to the octet.
     pub text: Bytes,
+    /// Names its content: the same for other texts of the same JSON value.
+    pub content: Digest,
 }
 
 /// A request to delete versions of an object.

@@ -2,28 +2,31 @@
 //!
 //! What must stay true, whatever the clock does (TAXII 2.1 §3.3, §3.4):
 //! * stamps are unique and rise strictly in the order of commits;
-//! * within a push, the last entry of each level stands on a whole millisecond and the
-//!   others one microsecond apart before it; no two pushes share a millisecond. A client
-//!   that cuts its cursor to milliseconds then neither loses nor re-reads, whatever its
+//! * within a push, the last entry of each level (and of each owner: an owner sees its own
+//!   at every level) stands on a whole millisecond and the others one microsecond apart
+//!   before it; no two pushes share a millisecond. A client that cuts its cursor to
+//!   milliseconds and asks for everything then neither loses nor re-reads, whatever its
 //!   level, and nobody can count hidden neighbours from the digits;
 //! * only when the order runs more than a second ahead of the clock may pushes share one.
 
-use crate::access::level::Level;
 use crate::taxii::timestamp::Timestamp;
+use std::collections::BTreeMap;
 
 const MILLISECOND: i64 = 1000;
 const SECOND: i64 = 1_000_000;
 
 /// Stamps one push.
 ///
-/// `newest` is the highest stamp ever given in the collection, `levels` are those of the
-/// entries to add, in the order received. Gives the stamps in the same order as `levels`.
-pub fn stamp(newest: Timestamp, now: Timestamp, levels: &[Level]) -> Vec<Timestamp> {
-    let mut stamps = vec![Timestamp::EPOCH; levels.len()];
+/// `newest` is the highest stamp ever given in the collection, `kinds` are those of the
+/// entries to add, in the order received: entries of one kind are seen by the same callers.
+/// Gives the stamps in the same order as `kinds`.
+pub fn stamp<K: Ord>(newest: Timestamp, now: Timestamp, kinds: &[K]) -> Vec<Timestamp> {
+    let mut stamps = vec![Timestamp::EPOCH; kinds.len()];
     let (mut newest, now) = (newest.micros(), now.micros());
-    for level in Level::ALL {
-        let group: Vec<usize> = (0..levels.len()).filter(|&at| levels[at] == level).collect();
-        let Some(others) = group.len().checked_sub(1).and_then(|others| i64::try_from(others).ok()) else { continue };
+    let mut groups: BTreeMap<&K, Vec<usize>> = BTreeMap::new();
+    kinds.iter().enumerate().for_each(|(at, kind)| groups.entry(kind).or_default().push(at));
+    for group in groups.into_values() {
+        let others = i64::try_from(group.len() - 1).unwrap_or(i64::MAX);
         let end = end_of_group(newest, now, others);
         for (back, &at) in group.iter().rev().enumerate() {
             stamps[at] = Timestamp::from_micros(end - i64::try_from(back).unwrap_or(i64::MAX));
@@ -47,6 +50,7 @@ fn end_of_group(newest: i64, now: i64, others: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::level::Level;
     use proptest::prelude::*;
 
     fn micros(stamps: &[Timestamp]) -> Vec<i64> {

@@ -154,12 +154,14 @@ impl Registry {
         let taken =
             |what: &str, name: &str| format!("{what} {name:?} is taken in the API root {root:?}: choose another one");
         for other in &self.collections {
+            let same_root = other.root == *root;
             refuse_if(other.id == *id, || format!("the id {id} is taken"))?;
-            refuse_if(other.root == *root && other.title == *title, || taken("the title", title))?;
+            refuse_if(same_root && other.title == *title, || taken("the title", title))?;
+            refuse_if(other.alias.as_ref() == Some(id), || taken("as an alias, the id", id))?;
             if let Some(alias) = alias {
-                refuse_if(other.root == *root && other.is_called(alias), || taken("the alias", alias))?;
+                let clashes = other.id == *alias || same_root && other.alias.as_ref() == Some(alias);
+                refuse_if(clashes, || taken("the alias", alias))?;
             }
-            refuse_if(other.root == *root && other.alias.as_ref() == Some(id), || taken("as an alias, the id", id))?;
         }
         refuse_for(alias.as_deref().and_then(alias_fault))?;
         refuse_if(collection.specs.is_empty(), || "a collection holds at least one STIX version".to_owned())

@@ -180,6 +180,10 @@ impl Entries for Sqlite {
         self.writer.queued()
     }
 
+    fn writable(&self) -> Result<(), StoreError> {
+        self.writer.writable()
+    }
+
     fn octets(&self) -> Result<u64, StoreError> {
         const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
         self.read(|connection| Ok(connection.query_row(SQL, [], |row| row.get::<_, i64>(0))?.unsigned_abs()))

@@ -14,7 +14,8 @@
 //! `newer` and `older` are the lowest level among its newer and older versions (same
 //! id and specification version), `newer_spec` that among its versions in a later
 //! specification version; [`NO_LEVEL`] where there is none. `rivals` says that the id
-//! has entries of several owners, which only ids without versions can have.
+//! has entries of several owners, which ids without versions can have. `content` names
+//! the text's JSON value, so that a copy is known without reading bodies.
 
 use super::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
@@ -106,6 +107,7 @@ const STEPS: [&str; 1] = ["
         older INTEGER NOT NULL,
         newer_spec INTEGER NOT NULL,
         rivals INTEGER NOT NULL,
+        content BLOB NOT NULL,
         body INTEGER NOT NULL,
         PRIMARY KEY (collection, date_added)
     ) STRICT, WITHOUT ROWID;

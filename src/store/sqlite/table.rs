@@ -8,6 +8,7 @@ use crate::access::organisation::OrganisationKey;
 use crate::access::permission::CollectionKey;
 use crate::audit;
 use crate::stix::head::Spec;
+use crate::stix::json::Digest;
 use crate::store::admission::{Addition, Held, Table};
 use crate::store::{Deleted, Deletion, Scan, StoreError};
 use crate::taxii::filter::Filter;
@@ -24,8 +25,7 @@ pub(super) struct Shelf<'c> {
 // Each lookup of an id names its index: walking the collection instead would be right, and
 // far too slow, and the planner knows no better.
 
-const HELD: &str = "SELECT e.level, e.owner, e.version, e.date_added, b.text
-    FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body";
+const HELD: &str = "SELECT level, owner, version, date_added, content FROM entry INDEXED BY entry_by_version";
 
 fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
     let date_added = Timestamp::from_micros(row.get(3)?);
@@ -35,7 +35,7 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
         level: Level::from_rank(row.get(0)?).unwrap_or(Level::Red),
         owner: OrganisationKey(row.get(1)?),
         version: version.unwrap_or_else(|| date_added.to_string()),
-        text: row.get(4)?,
+        content: Digest(row.get(4)?),
     })
 }
 
@@ -49,13 +49,13 @@ impl Table for Shelf<'_> {
     }
 
     fn version(&mut self, id: &str, spec: Spec, instant: &str) -> Result<Option<Held>, StoreError> {
-        let sql = format!("{HELD} WHERE e.collection = ? AND e.id = ? AND e.spec = ? AND e.rank = ?");
+        let sql = format!("{HELD} WHERE collection = ? AND id = ? AND spec = ? AND rank = ?");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_row(params![self.collection.0, id, spec_rank(spec), instant], held).optional()?)
     }
 
     fn unversioned(&mut self, id: &str) -> Result<Vec<Held>, StoreError> {
-        let sql = format!("{HELD} WHERE e.collection = ? AND e.id = ? AND e.version IS NULL ORDER BY e.date_added");
+        let sql = format!("{HELD} WHERE collection = ? AND id = ? AND version IS NULL ORDER BY date_added");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement.query_map(params![self.collection.0, id], held)?;
         Ok(found.collect::<Result<_, _>>()?)
@@ -69,7 +69,7 @@ impl Table for Shelf<'_> {
     fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError> {
         const BODY: &str = "INSERT INTO body (text) VALUES (?)";
         const ENTRY: &str = "INSERT INTO entry (collection, date_added, id, type, spec, rank, version, level, owner,
-            newer, older, newer_spec, rivals, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            newer, older, newer_spec, rivals, content, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let head = &addition.candidate.head;
         let version = head.version.as_ref();
         let place = Place {
@@ -79,7 +79,7 @@ impl Table for Shelf<'_> {
             level: addition.level.rank(),
         };
         let neighbours = self.neighbours(&place)?;
-        let rivals = version.is_none() && self.mark_rivals(place.id, addition.owner)?;
+        let rivals = self.mark_rivals(place.id, addition.owner)?;
         self.connection.prepare_cached(BODY)?.execute(params![addition.candidate.text.as_ref()])?;
         self.connection.prepare_cached(ENTRY)?.execute(params![
             self.collection.0,
@@ -95,6 +95,7 @@ impl Table for Shelf<'_> {
             neighbours.older,
             neighbours.newer_spec,
             rivals,
+            addition.candidate.content.0,
             self.connection.last_insert_rowid(),
         ])?;
         self.raise_newest(addition.date_added)
@@ -176,7 +177,7 @@ impl Shelf<'_> {
         Ok(())
     }
 
-    /// Marks the entries of an id without versions as having several owners, if another one joins.
+    /// Marks the entries of an id as having several owners, if another one joins.
     fn mark_rivals(&self, id: &str, owner: OrganisationKey) -> Result<bool, StoreError> {
         const SQL: &str =
             "UPDATE entry INDEXED BY entry_by_version SET rivals = 1 WHERE collection = ? AND id = ? AND owner <> ?";
@@ -243,30 +244,52 @@ impl Shelf<'_> {
         Ok(())
     }
 
-    /// Works out anew what the remaining entries of an object carry of each other.
+    /// Works out anew what the remaining entries of an object carry of each other: one way down
+    /// from the newest for `newer` and `newer_spec`, one way up for `older`.
     fn rebuild(&self, id: &str) -> Result<(), StoreError> {
-        const ALL: &str = "SELECT date_added, spec, level, owner, version IS NULL FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? ORDER BY spec, rank";
-        const SET: &str =
-            "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, rivals = ? WHERE collection = ? AND date_added = ?";
-        type Remaining = (i64, u8, u8, i64, bool);
-        let remaining: Vec<Remaining> = self
-            .connection
-            .prepare_cached(ALL)?
-            .query_map(params![self.collection.0, id], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            })?
-            .collect::<Result<_, _>>()?;
-        let lowest = |entries: &[Remaining], spec: &dyn Fn(u8) -> bool| {
-            entries.iter().filter(|entry| spec(entry.1)).map(|entry| entry.2).min().unwrap_or(NO_LEVEL)
-        };
+        const SET: &str = "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, rivals = ?
+            WHERE collection = ? AND date_added = ?";
+        let mut remaining = self.remaining(id)?;
+        let rivals = remaining.iter().any(|entry| entry.owner != remaining[0].owner);
+        let (mut newer, mut newer_spec, mut spec) = (NO_LEVEL, NO_LEVEL, None);
+        for entry in remaining.iter_mut().rev() {
+            if spec != Some(entry.spec) {
+                (newer_spec, newer, spec) = (newer_spec.min(newer), NO_LEVEL, Some(entry.spec));
+            }
+            (entry.newer, entry.newer_spec) = (newer, newer_spec);
+            newer = newer.min(entry.level);
+        }
+        let (mut older, mut spec) = (NO_LEVEL, None);
         let mut set = self.connection.prepare_cached(SET)?;
-        for (at, &(date_added, spec, _, owner, unversioned)) in remaining.iter().enumerate() {
-            let newer = lowest(&remaining[at + 1..], &|other| other == spec);
-            let older = lowest(&remaining[..at], &|other| other == spec);
-            let newer_spec = lowest(&remaining, &|other| other > spec);
-            let rivals = unversioned && remaining.iter().any(|other| other.3 != owner);
-            set.execute(params![newer, older, newer_spec, rivals, self.collection.0, date_added])?;
+        for entry in remaining {
+            if spec != Some(entry.spec) {
+                (older, spec) = (NO_LEVEL, Some(entry.spec));
+            }
+            set.execute(params![entry.newer, older, entry.newer_spec, rivals, self.collection.0, entry.date_added])?;
+            older = older.min(entry.level);
         }
         Ok(())
     }
+
+    /// All entries of an object, by specification version and then by version.
+    fn remaining(&self, id: &str) -> Result<Vec<Remaining>, StoreError> {
+        const SQL: &str = "SELECT date_added, spec, level, owner FROM entry INDEXED BY entry_by_version
+            WHERE collection = ? AND id = ? ORDER BY spec, rank";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let entries = statement.query_map(params![self.collection.0, id], |row| {
+            let (date_added, spec, level, owner) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(Remaining { date_added, spec, level, owner, newer: NO_LEVEL, newer_spec: NO_LEVEL })
+        })?;
+        Ok(entries.collect::<Result<_, _>>()?)
+    }
+}
+
+/// An entry that stays when others of its object go.
+struct Remaining {
+    date_added: i64,
+    spec: u8,
+    level: u8,
+    owner: i64,
+    newer: u8,
+    newer_spec: u8,
 }

@@ -6,7 +6,7 @@ use super::table::Shelf;
 use crate::audit::{self, GENESIS};
 use crate::clock::{Clock, stopwatch};
 use crate::store::registry::Change;
-use crate::store::{ChangeError, Deleted, Deletion, KeptStatus, Push, StoreError, admission};
+use crate::store::{ChangeError, Deleted, Deletion, KeptStatus, Offer, Push, StoreError, admission};
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi, params};
@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 const QUEUE: usize = 256;
 /// Requests that share a transaction and its fsync, at most.
 const GROUP: usize = 64;
+/// Once its objects are this many octets, a group is large enough.
+const GROUP_OCTETS: usize = 32 << 20;
 /// Entries for the trail that may wait in memory while the disk takes none.
 const NOTES: usize = 100_000;
 /// How long an entry that changes nothing may wait for a transaction to go with.
@@ -39,6 +41,21 @@ pub(super) struct Writer {
 struct Shared {
     queued: AtomicUsize,
     notes: Mutex<Notes>,
+    /// Why nothing may be written any more, if so: after a failed fsync nobody knows what is on disk.
+    stopped: Mutex<Option<StoreError>>,
+}
+
+impl Shared {
+    fn stopped(&self) -> Option<StoreError> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Stops for `reason`, if there is one.
+    fn stop(&self, reason: Option<StoreError>) {
+        if reason.is_some() {
+            *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        }
+    }
 }
 
 /// Entries of the trail that wait for the next transaction.
@@ -61,7 +78,7 @@ impl Writer {
     pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
         let (jobs, queue) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let thread = Thread { connection, clock, shared: Arc::clone(&shared), stopped: None, tidied: stopwatch() };
+        let thread = Thread { connection, clock, shared: Arc::clone(&shared), tidied: stopwatch() };
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&queue));
         let thread = thread.map_err(|error| StoreError::Broken(format!("cannot start the writer: {error}")))?;
         Ok(Self { jobs: Some(jobs), shared, thread: Some(thread) })
@@ -90,6 +107,14 @@ impl Writer {
 
     pub(super) fn queued(&self) -> usize {
         self.shared.queued.load(Ordering::Relaxed)
+    }
+
+    /// Whether it still writes, as far as is known without trying.
+    pub(super) fn writable(&self) -> Result<(), StoreError> {
+        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(StoreError::Broken("the store's writer has ended".to_owned()));
+        }
+        self.shared.stopped().map_or(Ok(()), Err)
     }
 
     /// Hands a job over, and waits until it is committed or refused.
@@ -124,8 +149,6 @@ struct Thread {
     connection: Connection,
     clock: Clock,
     shared: Arc<Shared>,
-    /// Why nothing may be written any more, if so: after a failed fsync nobody knows what is on disk.
-    stopped: Option<StoreError>,
     tidied: Instant,
 }
 
@@ -137,7 +160,15 @@ impl Thread {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            let group: Vec<Job> = first.into_iter().chain(queue.try_iter()).take(GROUP).collect();
+            let mut group: Vec<Job> = first.into_iter().collect();
+            let mut octets: usize = group.iter().map(Job::octets).sum();
+            while group.len() < GROUP
+                && octets < GROUP_OCTETS
+                && let Ok(job) = queue.try_recv()
+            {
+                octets += job.octets();
+                group.push(job);
+            }
             self.shared.queued.fetch_sub(group.len(), Ordering::Relaxed);
             self.turn(group);
         }
@@ -158,8 +189,9 @@ impl Thread {
     }
 
     fn commit(&mut self, group: Vec<Job>, notes: Notes) {
-        if let Some(reason) = &self.stopped {
-            return fail(group, reason);
+        if let Some(reason) = &self.shared.stopped() {
+            fail(group, reason);
+            return self.keep_notes(notes);
         }
         match self.transact(&group, &notes) {
             Ok(outcomes) => {
@@ -195,7 +227,7 @@ impl Thread {
             )?;
         }
         if let Err(error) = transaction.commit() {
-            self.stopped = stops_for_good(&error);
+            self.shared.stop(stops_for_good(&error));
             return Err(error.into());
         }
         Ok(outcomes)
@@ -220,6 +252,7 @@ impl Thread {
         let outcome = if busy { expired } else { expired.and_then(|()| truncate_log(&self.connection)) };
         if let Err(error) = outcome {
             tracing::warn!(%error, "the store could not be tidied");
+            self.shared.stop(stops_for_good(&error));
         }
     }
 }
@@ -241,6 +274,15 @@ enum Outcome {
 }
 
 impl Job {
+    /// How much it is to write, more or less.
+    fn octets(&self) -> usize {
+        let text = |offer: &Offer| if let Offer::Sound(candidate) = offer { candidate.text.len() } else { 0 };
+        match self {
+            Self::Add(push, _) => push.offers.iter().map(text).sum(),
+            Self::Delete(..) | Self::Change(..) => 0,
+        }
+    }
+
     /// Does this job, or undoes it alone and says why. `Err` undoes the whole group.
     fn perform(&self, connection: &Connection, now: Timestamp) -> Result<Outcome, StoreError> {
         connection.execute_batch("SAVEPOINT job")?;
