@@ -4,6 +4,7 @@
 //! know of is absent, what it knows of but may not do is forbidden.
 
 use super::level::Level;
+use super::organisation::OrganisationKey;
 use super::permission::Grant;
 
 /// A no.
@@ -41,10 +42,15 @@ pub fn delete(grant: Option<&Grant>) -> Result<Level, No> {
     }
 }
 
+/// Whether the caller may read the status of a request: its submitter, and who manages the collection.
+pub fn status(grant: Option<&Grant>, caller: OrganisationKey, submitter: OrganisationKey) -> Result<(), No> {
+    let manages = grant.is_some_and(|grant| grant.manage);
+    if caller == submitter || manages { Ok(()) } else { Err(No::Absent) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::organisation::OrganisationKey;
     use crate::access::permission::CollectionKey;
 
     fn grant(read: Option<Level>, write: bool) -> Grant {

@@ -7,7 +7,7 @@ use crate::access::level::Level;
 use crate::access::organisation::{Organisation, OrganisationKey};
 use crate::access::permission::{Grant, World};
 use crate::access::proof::certificate::Certificate;
-use crate::audit::Actor;
+use crate::audit::{Action, Actor, Entry};
 use crate::clock::Clock;
 use crate::stix::head::Spec;
 use crate::store::registry::{Change, Collection, Refused, Registry, Root};
@@ -156,6 +156,9 @@ impl Administering {
             if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         outcome?;
+        let action =
+            Action::Read { collection: collection.id, resource: "export", query: String::new(), items: written };
+        self.exchange.store.note(Entry { at: self.exchange.now(), actor: self.actor(), action });
         out.write_all(b"\n]}\n")?;
         out.flush()?;
         Ok(written)
@@ -174,7 +177,7 @@ impl Administering {
     }
 
     /// The collection with this id, or with this alias if no other root has one like it.
-    fn collection(&self, name: &str) -> Result<Collection, ChangeError> {
+    pub fn collection(&self, name: &str) -> Result<Collection, ChangeError> {
         let registry = self.exchange.registry()?;
         let called = |collection: &&Collection| collection.id == name || collection.alias.as_deref() == Some(name);
         let mut found = registry.collections.iter().filter(called);

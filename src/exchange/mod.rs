@@ -22,7 +22,7 @@ pub use deleting::Deleting;
 pub use reading::{Found, Reading};
 pub use session::Session;
 pub use sign_in::{Caller, NotSignedIn};
-pub use writing::Writing;
+pub use writing::{Added, Writing};
 
 pub use crate::store::StoreError;
 
@@ -163,8 +163,9 @@ impl Exchange {
         self.store.octets()
     }
 
-    /// Whether the store answers.
+    /// Whether the store can be read, and as far as it knows, written.
     pub fn ready(&self) -> Result<(), StoreError> {
+        self.store.writable()?;
         self.store.generation().map(drop)
     }
 

@@ -85,10 +85,10 @@ impl Reading {
         let page = writer.finish(&self.empty(view), |last| {
             Cursor::new(last, place.filter.clone()).seal(&self.exchange.cursor_key, &self.scope(view))
         });
+        self.note(view, &place, page.items);
         if let (0, Some(id)) = (page.items, view.id()) {
             self.must_exist(id, &filter)?;
         }
-        self.note(view, &place, page.items);
         let asked = place.after.unwrap_or(Timestamp::EPOCH);
         let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
         Ok(Found { page, dates })

@@ -1,8 +1,9 @@
 //! A session: one request of one caller, seen against the registry of that moment.
 
-use super::{Caller, Deleting, Error, Exchange, Reading, Writing};
+use super::{Caller, Deleting, Error, Exchange, NotSignedIn, Reading, Writing};
 use crate::access::decide;
 use crate::access::permission::{Grant, World};
+use crate::access::proof::certificate::Certificate;
 use crate::store::registry::{self, Registry};
 use crate::taxii::api_root::ApiRoot;
 use crate::taxii::collections::{Collection, Collections, media_types};
@@ -16,12 +17,23 @@ use uuid::Uuid;
 pub struct Session {
     exchange: Arc<Exchange>,
     registry: Arc<Registry>,
+    certificate: Certificate,
     caller: Caller,
 }
 
 impl Session {
-    pub(super) fn new(exchange: Arc<Exchange>, registry: Arc<Registry>, caller: Caller) -> Self {
-        Self { exchange, registry, caller }
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        registry: Arc<Registry>,
+        certificate: Certificate,
+        caller: Caller,
+    ) -> Self {
+        Self { exchange, registry, certificate, caller }
+    }
+
+    /// The same caller, seen against the registry of now.
+    pub fn renewed(&self) -> Result<Self, NotSignedIn> {
+        self.exchange.sign_in(&self.certificate, &self.caller.address)
     }
 
     /// Who is asking.
@@ -69,10 +81,8 @@ impl Session {
         self.root(root)?;
         let canonical = Uuid::try_parse(id).ok().filter(|parsed| parsed.to_string() == id).ok_or(Error::Absent)?;
         let kept = self.exchange.store.status(canonical)?.filter(|kept| kept.root == root).ok_or(Error::Absent)?;
-        let manages = self.registry.grant(self.caller.organisation, kept.collection).is_some_and(|grant| grant.manage);
-        if kept.organisation != self.caller.organisation && !manages {
-            return Err(Error::Absent);
-        }
+        let grant = self.registry.grant(self.caller.organisation, kept.collection);
+        decide::status(grant, self.caller.organisation, kept.organisation)?;
         Ok(kept.resource)
     }
 

@@ -66,6 +66,6 @@ impl Exchange {
             credential: fingerprint,
             address: address.to_owned(),
         };
-        Ok(Session::new(Arc::clone(self), registry, caller))
+        Ok(Session::new(Arc::clone(self), registry, certificate.clone(), caller))
     }
 }

@@ -26,6 +26,15 @@ pub struct Writing {
     actor: Actor,
 }
 
+/// What became of a body.
+#[derive(Debug)]
+pub struct Added {
+    /// What became of its objects.
+    pub status: Status,
+    /// Whether it came as a STIX bundle.
+    pub bundle: bool,
+}
+
 impl Writing {
     pub(super) fn new(exchange: Arc<Exchange>, collection: Collection, grant: &Grant, actor: Actor) -> Self {
         let world = World { organisation: grant.organisation, level: grant.read };
@@ -35,21 +44,15 @@ impl Writing {
     /// Adds the objects of an envelope (or of a bundle, if the settings allow): each on its
     /// own, so that a bad one never sinks its neighbours. When this returns, all that
     /// succeeded is on disk and seen by every reader that may.
-    pub fn add(&self, body: &Bytes) -> Result<Status, Error> {
-        let envelope = Envelope::split(body)?;
+    pub fn add(&self, body: &Bytes) -> Result<Added, Error> {
         let settings = &self.exchange.settings;
+        let envelope = Envelope::split(body, settings.max_objects)?;
         if envelope.bundle && !settings.accept_bundles {
-            return Err(refused("it is a STIX bundle: send {\"objects\":[…]}".to_owned()));
-        }
-        if envelope.objects.len() > settings.max_objects {
-            return Err(refused(format!(
-                "it has {} objects, and {} is the most",
-                envelope.objects.len(),
-                settings.max_objects
-            )));
+            let reason = "it is a STIX bundle: send {\"objects\":[…]}".to_owned();
+            return Err(BodyError::NoEnvelope(reason).into());
         }
         let texts: Vec<Bytes> = envelope.objects.iter().map(|text| body.slice_ref(text.as_bytes())).collect();
-        self.add_texts(&texts, 0)
+        Ok(Added { status: self.add_texts(&texts, 0)?, bundle: envelope.bundle })
     }
 
     /// Adds objects by their texts, each one JSON value in UTF-8. `first` is the place of the
@@ -75,11 +78,12 @@ impl Writing {
 
     fn offer(&self, text: &Bytes, at: usize, requested: Timestamp) -> Offer {
         let parsed = std::str::from_utf8(text).map_err(|error| Fault::new("", error.to_string())).and_then(json::parse);
-        let judged = parsed.as_ref().map_err(Clone::clone).and_then(|object| self.head(object));
+        let judged =
+            parsed.as_ref().map_err(Clone::clone).and_then(|object| Ok((self.head(object)?, json::digest(object))));
         match judged {
-            Ok(head) => {
+            Ok((head, content)) => {
                 let level = Level::of(&head.markings, self.collection.unmarked);
-                Offer::Sound(Candidate { head, level, text: text.clone() })
+                Offer::Sound(Candidate { head, level, text: text.clone(), content })
             }
             Err(fault) => Offer::Unsound(failure(parsed.ok().as_ref(), at, requested, &fault)),
         }
@@ -94,10 +98,6 @@ impl Writing {
         let reason = format!("is a STIX {} object, and this collection holds STIX {}", head.spec, held.join(" and "));
         Err(Fault::new("/spec_version", reason))
     }
-}
-
-fn refused(reason: String) -> Error {
-    BodyError::NoEnvelope(reason).into()
 }
 
 /// The status entry of an object that cannot be stored, with what can be read of it.

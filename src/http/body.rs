@@ -10,6 +10,8 @@ use futures_core::Stream;
 use std::error::Error;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use tokio::time::{Instant, timeout_at};
 
@@ -18,7 +20,7 @@ const FIRST_ALLOCATION: usize = 64 << 10;
 
 /// The whole body. 413 as soon as it is known to exceed `max_content_length`, declared or
 /// not; 408 when it comes too slowly.
-pub(super) async fn read(door: &Door, head: &RequestHead, payload: &mut Payload) -> Result<Bytes, Problem> {
+pub(super) async fn read(door: &Door, head: &RequestHead, payload: &mut Payload) -> Result<Body, Problem> {
     let most = door.exchange.settings().max_content_length;
     let declared = declared_length(head);
     if declared.is_some_and(|declared| declared > most) {
@@ -26,17 +28,64 @@ pub(super) async fn read(door: &Door, head: &RequestHead, payload: &mut Payload)
     }
     let expected = declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(FIRST_ALLOCATION);
     let mut body = BytesMut::with_capacity(expected.min(FIRST_ALLOCATION));
+    let mut share = door.bodies.share();
     let begun = Instant::now();
     loop {
         let (from_beginning, from_now) = door.limits.body(body.len());
         let deadline = (begun + from_beginning).min(Instant::now() + from_now);
         let next = timeout_at(deadline, poll_fn(|cx| Pin::new(&mut *payload).poll_next(cx))).await;
         match next.map_err(|_| Problem::body_too_slow())? {
-            None => return Ok(body.freeze()),
+            None => return Ok(Body { octets: body.freeze(), _share: share }),
             Some(Err(error)) => return Err(Problem::body_broken(&error.to_string())),
             Some(Ok(chunk)) if (body.len() + chunk.len()) as u64 > most => return Err(Problem::body_too_large(most)),
+            Some(Ok(chunk)) if !share.grow(chunk.len()) => return Err(Problem::too_many_bodies()),
             Some(Ok(chunk)) => body.extend_from_slice(&chunk),
         }
+    }
+}
+
+/// A whole body. Counts against the server's memory until it is dropped.
+pub(super) struct Body {
+    pub(super) octets: Bytes,
+    _share: Share,
+}
+
+/// The memory that all request bodies may take together.
+#[derive(Debug)]
+pub(super) struct Budget {
+    most: usize,
+    taken: Arc<AtomicUsize>,
+}
+
+/// One body's part of it.
+struct Share {
+    most: usize,
+    all: Arc<AtomicUsize>,
+    own: usize,
+}
+
+impl Budget {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most, taken: Arc::default() }
+    }
+
+    fn share(&self) -> Share {
+        Share { most: self.most, all: Arc::clone(&self.taken), own: 0 }
+    }
+}
+
+impl Share {
+    /// Takes so many octets more, if there are so many.
+    fn grow(&mut self, octets: usize) -> bool {
+        let before = self.all.fetch_add(octets, Ordering::Relaxed);
+        self.own += octets;
+        before + octets <= self.most
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own, Ordering::Relaxed);
     }
 }
 

@@ -64,6 +64,13 @@ impl Problem {
         Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, &description) }
     }
 
+    pub(super) fn too_many_bodies() -> Self {
+        Self {
+            close: true,
+            ..Self::unavailable("the request bodies in memory are as many octets as limits.body_octets")
+        }
+    }
+
     pub(super) fn body_too_slow() -> Self {
         Self {
             close: true,

@@ -22,6 +22,8 @@ pub struct Limits {
     pub body_seconds: u64,
     /// A caller takes some part of an answer at least this often.
     pub write_stall_seconds: u64,
+    /// Request bodies in memory at a time, all together, in octets; more are told to come back later.
+    pub body_octets: usize,
     /// Answers under way may take this long to finish when the server stops.
     pub drain_seconds: u64,
     /// Connections at a time; more wait until one ends.
@@ -41,6 +43,7 @@ impl Default for Limits {
             body_stall_seconds: 10,
             body_octets_per_second: 1024,
             body_seconds: 900,
+            body_octets: 1 << 30,
             write_stall_seconds: 30,
             drain_seconds: 30,
             connections: 10_000,
@@ -61,6 +64,7 @@ impl Limits {
             ("body_octets_per_second", self.body_octets_per_second),
             ("body_seconds", self.body_seconds),
             ("write_stall_seconds", self.write_stall_seconds),
+            ("body_octets", self.body_octets as u64),
             ("connections", self.connections as u64),
             ("handshakes", self.handshakes as u64),
         ];

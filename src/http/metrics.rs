@@ -22,6 +22,7 @@ pub struct Metrics {
     seconds: Family<Label, Histogram>,
     items_out: Counter,
     objects_in: Family<Label, Counter>,
+    foreign_bodies: Family<Label, Counter>,
     tls_refusals: Family<Label, Counter>,
     connections: Gauge,
     writer_queue: Gauge,
@@ -43,6 +44,7 @@ impl Metrics {
             seconds: Family::new_with_constructor(|| Histogram::new([0.0001, 0.001, 0.01, 0.1, 1.0, 10.0])),
             items_out: Counter::default(),
             objects_in: Family::default(),
+            foreign_bodies: Family::default(),
             tls_refusals: Family::default(),
             connections: Gauge::default(),
             writer_queue: Gauge::default(),
@@ -57,6 +59,11 @@ impl Metrics {
             "tls_refusals",
             "Connections that did not get through the handshake, by reason",
             metrics.tls_refusals.clone(),
+        );
+        registry.register(
+            "foreign_bodies",
+            "Bodies taken as bundles, or under other media types",
+            metrics.foreign_bodies.clone(),
         );
         registry.register("connections", "Connections past their handshake", metrics.connections.clone());
         registry.register("writer_queue", "Requests that wait for the store's writer", metrics.writer_queue.clone());
@@ -79,6 +86,12 @@ impl Metrics {
         };
         count("success", status.successes().len());
         count("failure", status.failures().len());
+    }
+
+    /// A body was taken that the standard would not call an envelope.
+    pub(super) fn foreign(&self, bundle: bool) {
+        let body = if bundle { "bundle" } else { "envelope" };
+        self.foreign_bodies.get_or_create(&[("body", body.to_owned())]).inc();
     }
 
     pub(super) fn tls_refused(&self, reason: &'static str) {

@@ -42,6 +42,7 @@ pub struct Door {
     exchange: Arc<Exchange>,
     limits: Limits,
     metrics: Arc<Metrics>,
+    bodies: body::Budget,
 }
 
 /// The longest query string that is read, in octets: with its path, shorter than the longest URL
@@ -61,6 +62,11 @@ impl Asked<'_> {
     /// 406 unless the caller takes TAXII 2.1.
     fn accept(&self) -> Result<(), Problem> {
         if media_type::accepts(self.lines(&ACCEPT)) { Ok(()) } else { Err(Problem::not_acceptable()) }
+    }
+
+    /// Whether the body has a media type that is taken although the standard has another.
+    fn is_foreign(&self) -> bool {
+        self.lines(&CONTENT_TYPE).any(|line| media_type::content(line) == Content::Stix)
     }
 
     /// 415 unless the body is of a type that is taken, and not encoded.
@@ -84,7 +90,7 @@ impl Asked<'_> {
         Query::parse(raw, endpoint).map_err(Problem::from)
     }
 
-    /// The values of a header, line by line. What is not ASCII text is an empty value: it names nothing.
+    /// The values of a header, line by line. What is not ASCII text is a value that names nothing.
     fn lines(&self, name: &HeaderName) -> impl Iterator<Item = &str> {
         self.head.headers.get_all(name).map(|value| value.to_str().unwrap_or("?"))
     }

@@ -18,11 +18,16 @@ pub(super) async fn post(
     collection: &str,
     payload: &mut Payload,
 ) -> Result<Answer, Problem> {
-    let writing = asked.session.writing(root, collection)?;
+    asked.session.writing(root, collection)?;
     asked.accept()?;
     asked.content()?;
     let body = body::read(asked.door, asked.head, payload).await?;
-    let status = super::server::blocking(move || writing.add(&body)).await??;
-    asked.door.metrics.added(&status);
-    Answer::accepted(&status)
+    // A body may take its time. What counts is who the caller is, and what it may, when it is whole.
+    let writing = asked.session.renewed()?.writing(root, collection)?;
+    let added = super::server::blocking(move || writing.add(&body.octets)).await??;
+    asked.door.metrics.added(&added.status);
+    if added.bundle || asked.is_foreign() {
+        asked.door.metrics.foreign(added.bundle);
+    }
+    Answer::accepted(&added.status)
 }

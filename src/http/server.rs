@@ -47,6 +47,7 @@ pub struct Parts {
 #[derive(Clone, Debug)]
 pub struct Stop {
     handle: ServerHandle,
+    ops: Option<ServerHandle>,
     draining: Arc<watch::Sender<bool>>,
 }
 
@@ -56,6 +57,9 @@ impl Stop {
     pub async fn drain(&self) {
         self.draining.send_replace(true);
         self.handle.stop(true).await;
+        if let Some(ops) = &self.ops {
+            ops.stop(false).await;
+        }
     }
 }
 
@@ -63,7 +67,8 @@ impl Stop {
 pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
     let Parts { exchange, limits, tls, taxii, ops } = parts;
     let metrics = Arc::new(Metrics::new());
-    let door = Arc::new(Door { exchange, limits, metrics });
+    let bodies = body::Budget::new(limits.body_octets);
+    let door = Arc::new(Door { exchange, limits, metrics, bodies });
     let (draining, drained) = watch::channel(false);
     let handshakes = Arc::new(Semaphore::new(limits.handshakes));
     let acceptor = TlsAcceptor::from(Arc::new(tls));
@@ -88,19 +93,32 @@ pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
             .h1(fn_service(move |request| answer(Arc::clone(&answering), request)));
         accept.map_init_err(|()| ()).and_then(http.map_err(|_| ()))
     })?;
-    if let Some(ops) = ops {
-        builder = builder.listen("ops", ops, move || {
-            let (door, answering) = (Arc::clone(&door), drained.clone());
-            let service = http_service(limits, &drained).h1(fn_service(move |request: Request| {
-                let answer = ops::answer(&door, &request, &answering);
-                async move { Ok::<_, Infallible>(answer) }
-            }));
-            service.tcp()
-        })?;
-    }
     let server = builder.run();
-    let stop = Stop { handle: server.handle(), draining: Arc::new(draining) };
+    let ops = ops.map(|socket| serve_ops(socket, door, limits, drained)).transpose()?;
+    let stop = Stop { handle: server.handle(), ops, draining: Arc::new(draining) };
     Ok((server, stop))
+}
+
+/// The operator's listener, with a thread of its own: it answers also when the other is full.
+fn serve_ops(
+    socket: TcpListener,
+    door: Arc<Door>,
+    limits: Limits,
+    drained: watch::Receiver<bool>,
+) -> std::io::Result<ServerHandle> {
+    let builder = Server::build().workers(1).shutdown_timeout(1).disable_signals();
+    let server = builder.listen("ops", socket, move || {
+        let (door, answering) = (Arc::clone(&door), drained.clone());
+        let service = http_service(limits, &drained).h1(fn_service(move |request: Request| {
+            let answer = ops::answer(&door, &request, &answering);
+            async move { Ok::<_, Infallible>(answer) }
+        }));
+        service.tcp()
+    })?;
+    let server = server.run();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Ok(handle)
 }
 
 /// The framework's HTTP/1.1, with our deadlines.
@@ -195,7 +213,12 @@ fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody
     };
     match verdict {
         Ok(()) => Ok(request),
-        Err(problem) => Err(body::hold(problem.into_response(), request.take_payload())),
+        Err(problem) => {
+            let event = Event::refused(&problem);
+            let response = problem.into_response();
+            log(door, request.head(), &response, &event);
+            Err(body::hold(response, request.take_payload()))
+        }
     }
 }
 
@@ -228,6 +251,14 @@ struct Event {
     organisation: Option<String>,
     error_id: Option<String>,
     cause: Option<String>,
+}
+
+impl Event {
+    /// Of a request that is refused before it is anybody's.
+    fn refused(problem: &Problem) -> Self {
+        let (error_id, cause) = (Some(problem.error_id.clone()), problem.cause.clone());
+        Self { begun: stopwatch(), items: 0, organisation: None, error_id, cause }
+    }
 }
 
 async fn handle(door: &Door, session: Session, head: &RequestHead, payload: &mut Payload) -> Result<Answer, Problem> {

@@ -88,7 +88,7 @@ fn server_identity(pki: &Path, provider: &CryptoProvider, now: SystemTime) -> Re
 }
 
 /// Reads a private key. One that others can read is no longer private.
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PkiError> {
+pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PkiError> {
     let mode = fs::metadata(file).map_err(|error| PkiError::new(file, error))?.permissions().mode();
     if mode & 0o077 != 0 {
         let reason = format!("can be read by others (mode {:03o}): run `chmod 600 {}`", mode & 0o777, file.display());
