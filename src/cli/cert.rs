@@ -79,6 +79,10 @@ pub(super) fn issue(
     std::fs::create_dir_all(out)?;
     let (pem, key) = (out.join(format!("{org}.pem")), out.join(format!("{org}.key")));
     pki::issue_client(&settings.server.pki, org, days, Clock::system().now(), (&pem, &key))?;
+    let trusted = tls::is_trusted(&settings.server.pki, &tls::certificates(&pem)?, Clock::system().now());
+    trusted.map_err(|error| {
+        Failure::new(format!("{}: the server would refuse it ({error}): does ca.key belong to ca.pem?", pem.display()))
+    })?;
     Ok(admin.register(org, &first_certificate(&pem)?)?)
 }
 

@@ -1,7 +1,7 @@
 //! `entente check`
 
 use super::cert::days_left;
-use super::{Failure, operator, say, say_json};
+use super::{Failure, environment, operator, say, say_json};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::exchange::Administering;
@@ -26,7 +26,7 @@ struct Findings {
 
 pub(super) fn run(config: &Path, as_json: bool) -> Result<ExitCode, Failure> {
     let mut findings = Findings::default();
-    match config::load(config, std::env::vars()) {
+    match config::load(config, environment()) {
         Ok(settings) => {
             pki(&settings, &mut findings);
             store(&settings, &mut findings)?;
@@ -52,6 +52,11 @@ fn pki(settings: &Settings, findings: &mut Findings) {
         findings.errors.push(error.to_string());
         return;
     }
+    // The CA's key may be kept elsewhere; if it is here, it is private.
+    let ca_key = pki.join("ca.key");
+    if let Some(Err(error)) = ca_key.exists().then(|| tls::private_key(&ca_key)) {
+        findings.errors.push(error.to_string());
+    }
     let leaf = tls::certificates(&pki.join("server.pem")).ok();
     let leaf = leaf.and_then(|chain| crate::access::proof::certificate::Certificate::read(chain.first()?).ok());
     if let Some(days) = leaf.map(|leaf| days_left(leaf.not_after, now.into())).filter(|days| *days < SOON) {
@@ -67,12 +72,17 @@ fn store(settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
             return Ok(());
         }
     };
-    let damages = store.faults()?.into_iter().map(|damage| format!("the store is damaged: {damage}: restore a backup"));
-    findings.errors.extend(damages);
+    match store.faults() {
+        Ok(damages) => {
+            let told = |damage| format!("the store is damaged: {damage}: restore a backup");
+            findings.errors.extend(damages.into_iter().map(told));
+        }
+        Err(error) => findings.errors.push(error.to_string()),
+    }
     let admin = Administering::new(Arc::new(store), Clock::system(), settings.taxii.clone(), &operator())?;
-    registry(&admin.overview()?.registry, admin.now(), findings);
-    let registry = admin.overview()?.registry;
-    let strangers = settings.taxii.empty_objects_for.iter().filter(|name| registry.organisation(name).is_none());
+    let known = admin.overview()?.registry;
+    registry(&known, admin.now(), findings);
+    let strangers = settings.taxii.empty_objects_for.iter().filter(|name| known.organisation(name).is_none());
     findings.warnings.extend(
         strangers.map(|name| format!("taxii.empty_objects_for names {name:?}, and there is no such organisation")),
     );

@@ -11,6 +11,8 @@ pub(super) fn run(admin: &Administering, collection: &str, out: Option<&Path>) -
         admin.export(collection, &mut BufWriter::new(std::io::stdout().lock()))?;
         return Ok(());
     };
+    // Before the file is made: is there such a collection?
+    admin.collection(collection)?;
     let opened = File::create_new(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     let mut writer = BufWriter::new(opened);
     let written = admin.export(collection, &mut writer)?;

@@ -88,7 +88,7 @@ fn progress(objects: usize) -> ProgressBar {
 
 /// The objects of a file: of an envelope or bundle, or else each line.
 fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
-    let whole = match Envelope::split(octets) {
+    let whole = match Envelope::split(octets, usize::MAX) {
         Ok(envelope) => return Ok(envelope.objects.iter().map(|text| octets.slice_ref(text.as_bytes())).collect()),
         Err(error) => error,
     };

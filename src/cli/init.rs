@@ -3,7 +3,8 @@
 use super::{Failure, pki, say};
 use crate::clock::Clock;
 use crate::store::sqlite::Sqlite;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 pub(super) fn run(dir: &Path, hosts: &[String]) -> Result<(), Failure> {
@@ -23,7 +24,9 @@ pub(super) fn make(dir: &Path, hosts: &[String]) -> Result<(), Failure> {
         return Err(Failure::new(format!("{odd:?} is no host: give a name such as taxii.example.org, or an address")));
     }
     let data = dir.join("data");
-    fs::create_dir_all(&data)?;
+    fs::create_dir_all(dir)?;
+    // The store holds what is marked RED, and the key of all cursors.
+    DirBuilder::new().mode(0o700).create(&data)?;
     let clock = Clock::system();
     pki::make(&dir.join("pki"), hosts, clock.now())?;
     Sqlite::create(&data, clock)?;
@@ -44,6 +47,8 @@ fn settings(hosts: &[String]) -> String {
 
 [server]
 hosts = {hosts:?}               # the first stands in URLs
+# data = \"data\"               # the store; relative to this file
+# pki = \"pki\"                 # keys and certificates; relative to this file
 # listen = \"127.0.0.1:6443\"     # where TAXII is spoken; 0.0.0.0:6443 for the world
 # ops = \"127.0.0.1:6480\"        # /livez, /readyz, /metrics: loopback, or \"off\"
 # public_url = \"https://…\"      # default: https://, the first host, the port listened on
@@ -62,7 +67,17 @@ hosts = {hosts:?}               # the first stands in URLs
 # keep_status_hours = 24
 
 [limits]
-# connections = 10000
+# handshake_seconds = 10        # a TLS handshake is done
+# header_seconds = 10           # a request's header is there
+# keep_alive_seconds = 75       # a connection may be idle
+# body_stall_seconds = 10       # some part of a body comes at least this often
+# body_octets_per_second = 1024 # a body comes at least this fast
+# body_seconds = 900            # a whole body is there
+# body_octets = 1073741824      # all bodies in memory together
+# write_stall_seconds = 30      # a caller takes some part of an answer at least this often
+# drain_seconds = 30            # answers under way may finish
+# connections = 10000           # more wait
+# handshakes = 512              # more are closed at once
 # workers = 0                   # 0: one for each processor
 "
     )

@@ -184,7 +184,12 @@ fn add_organisation(admin: &Administering, name: &str, title: &str) -> Result<()
 }
 
 fn settings(config: &Path) -> Result<Settings, Failure> {
-    Ok(config::load(config, std::env::vars())?)
+    Ok(config::load(config, environment())?)
+}
+
+/// The environment's variables. One that is not UTF-8 is none of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The settings, and the operator's capability on their store.

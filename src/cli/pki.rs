@@ -1,6 +1,7 @@
 //! Making keys and certificates: the operator's CA, the server's certificate, clients'.
 
 use super::Failure;
+use crate::http::tls;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -53,6 +54,7 @@ fn issue(pki: &Path, parameters: &CertificateParams, pem: &Path, key: &Path) -> 
         fs::read_to_string(&file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
     };
     let chain = read("ca.pem")?;
+    tls::private_key(&pki.join("ca.key"))?;
     let ca = Issuer::from_ca_cert_pem(&chain, KeyPair::from_pem(&read("ca.key")?)?)?;
     let leaf_key = KeyPair::generate()?;
     let leaf = parameters.signed_by(&leaf_key, &ca)?;

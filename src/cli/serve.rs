@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 pub(super) fn run(mut settings: Settings, listen: Option<SocketAddr>, ops: Option<Ops>) -> Result<(), Failure> {
     settings.server.listen = listen.unwrap_or(settings.server.listen);
@@ -22,20 +23,22 @@ pub(super) fn run(mut settings: Settings, listen: Option<SocketAddr>, ops: Optio
 }
 
 /// Says where the server is, and runs it until SIGTERM or SIGINT; then drains it.
-pub(super) fn until_told_to_stop(server: Running) -> Result<(), Failure> {
-    say(&format!("listening on https://{}", server.address))?;
+pub(super) fn until_told_to_stop(mut server: Running) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Before anybody can know of the server: a signal that comes at once is heard.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        say(&format!("listening on https://{}", server.address))?;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = &mut server.ended => return Ok(()),
         }
         tracing::info!("told to stop: no more connections are taken, answers under way are finished");
-        Ok::<(), std::io::Error>(())
+        server.stop.drain().await;
+        Ok::<(), Failure>(())
     })?;
-    runtime.block_on(server.stop.drain());
     server.wait()
 }
 
@@ -57,6 +60,8 @@ pub struct Running {
     pub ops: Option<SocketAddr>,
     /// Makes it stop.
     pub stop: Stop,
+    /// Fails when the server has stopped, for whatever reason.
+    ended: oneshot::Receiver<()>,
     thread: JoinHandle<std::io::Result<()>>,
 }
 
@@ -94,9 +99,10 @@ pub fn start_on(
     let exchange = Arc::new(Exchange::new(store, clock, settings.taxii.clone(), &public_url)?);
     let parts = Parts { exchange, limits: settings.limits, tls, taxii, ops };
     let (started, begun) = sync_channel(1);
+    let (ending, ended) = oneshot::channel();
     let thread = std::thread::Builder::new().name("taxii".to_owned()).spawn(move || {
         // Held until the last answer is out: then another server may run on the store.
-        let _lock = lock;
+        let (_lock, _ending) = (lock, ending);
         actix_rt::System::new().block_on(async move {
             let (server, stop) = serve(parts)?;
             // Nobody waits any more: then nobody needs to be told.
@@ -105,7 +111,7 @@ pub fn start_on(
         })
     })?;
     match begun.recv() {
-        Ok(stop) => Ok(Running { address, ops: ops_address, stop, thread }),
+        Ok(stop) => Ok(Running { address, ops: ops_address, stop, ended, thread }),
         Err(_) => match thread.join() {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(Failure::new("the server's thread ended before it began: see the log")),

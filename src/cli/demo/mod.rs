@@ -69,7 +69,11 @@ pub(super) fn run(dir: &Path, listen: SocketAddr) -> Result<(), Failure> {
 fn make(dir: &Path) -> Result<(), Failure> {
     let name = dir.file_name().ok_or_else(|| Failure::new("name a folder for the demo"))?.to_string_lossy();
     let partial = dir.with_file_name(format!("{name}.partial"));
-    if partial.exists() {
+    if dir.exists() && fs::read_dir(dir)?.next().is_some() {
+        return Err(Failure::new(format!("{} is not empty, and no demo: name a new folder", dir.display())));
+    }
+    // What an earlier attempt left that was cut short: it has our PKI, or it is not ours.
+    if partial.join("pki/ca.pem").exists() {
         fs::remove_dir_all(&partial)?;
     }
     init::make(&partial, &["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()])?;
@@ -129,7 +133,7 @@ fn commands(dir: &Path, port: u16) -> String {
          \n# poll: what was added since the last answer's X-TAXII-Date-Added-Last\n\
          {siem} -i '{indicators}?added_after=2026-01-01T00:00:00Z&limit=5'\n\
          \n# push an indicator, as a firm; then pull it, as the national CERT\n\
-         {firm} -H 'Content-Type: application/taxii+json;version=2.1' --data '{push}' '{indicators}'\n\
+         {firm} -H 'Content-Type: application/taxii+json;version=2.1' --data-binary '{push}' '{indicators}'\n\
          {cert} '{indicators}?match[id]={id}'\n",
         siem = curl("siem"),
         firm = curl("crypto-firm"),
@@ -206,7 +210,7 @@ mod tests {
     fn the_pushed_sample_is_an_envelope() {
         // As the shell hands it over.
         let body = PUSH.replace("'\"'\"'", "'");
-        let envelope = crate::taxii::objects::Envelope::split(body.as_bytes()).unwrap();
+        let envelope = crate::taxii::objects::Envelope::split(body.as_bytes(), 1).unwrap();
         assert!(Head::of(&json::parse(envelope.objects[0]).unwrap()).is_ok());
     }
 }
