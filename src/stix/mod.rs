@@ -1,7 +1,7 @@
 //! What STIX says: the facts that a server needs of an object, and nothing of how
 //! they travel. [`json`] reads an object's text strictly, [`head`] takes from it the
 //! id, the version, the specification version and the markings, [`marking`] knows
-//! the predefined ones.
+//! the predefined ones, [`pattern`] reads what indicators look for.
 //!
 //! Nothing here performs I/O, knows TAXII, or knows who is asking. Nothing here
 //! changes an object: the text that came in is the text that goes out.
@@ -10,4 +10,5 @@ pub mod head;
 pub mod id;
 pub mod json;
 pub mod marking;
+pub mod pattern;
 pub mod timestamp;
