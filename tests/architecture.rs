@@ -86,14 +86,12 @@ fn without_tests(text: &str) -> &str {
 /// Every name behind `crate::` in code, comments left out.
 fn rooms_named(text: &str) -> BTreeSet<String> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = code.collect::<Vec<_>>().join("\n");
     let mut named = BTreeSet::new();
-    for line in code {
-        let line = if line.trim_start().starts_with("pub(in crate::") { continue } else { line };
-        for rest in line.split("crate::").skip(1) {
-            let grouped = rest.strip_prefix('{').map(|group| group.split('}').next().unwrap());
-            let names: Vec<&str> = grouped.map_or_else(|| vec![rest], |group| group.split(',').collect());
-            named.extend(names.into_iter().map(|name| first_word(name.trim())));
-        }
+    for rest in code.split("crate::").skip(1) {
+        let grouped = rest.strip_prefix('{').map(|group| group.split('}').next().unwrap());
+        let names: Vec<&str> = grouped.map_or_else(|| vec![rest], |group| group.split(',').collect());
+        named.extend(names.into_iter().map(|name| first_word(name.trim())));
     }
     named.remove("");
     named

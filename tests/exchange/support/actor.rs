@@ -2,6 +2,7 @@
 //! hold every answer to what is true of all answers.
 
 use super::pki::{Ca, Identity};
+use super::schema;
 use entente::taxii::timestamp::Timestamp;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -110,7 +111,11 @@ impl Actor {
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
         let mut connection = self.connect().unwrap();
         connection.write_all(&request(method, path, headers, body)).unwrap();
-        read_answer(&mut connection, method == "HEAD").unwrap()
+        let answer = read_answer(&mut connection, method == "HEAD").unwrap();
+        if !answer.body.is_empty() {
+            schema::must_fit(path, answer.status, &answer.json());
+        }
+        answer
     }
 
     /// Sends octets as they are, and reads one answer.

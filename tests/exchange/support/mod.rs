@@ -7,6 +7,7 @@ pub mod endpoints;
 pub mod objects;
 pub mod pki;
 pub mod process;
+pub mod schema;
 pub mod server;
 
 pub use actor::Answer;
