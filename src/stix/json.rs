@@ -271,6 +271,13 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_quotes_no_more_than_a_sentence_bears() {
+        let name = "n".repeat(1 << 20);
+        let fault = parse(&format!("{{\"{name}\":1,\"{name}\":1}}")).unwrap_err();
+        assert!(fault.to_string().len() < 300, "{}", fault.to_string().len());
+    }
+
+    #[test]
     fn a_digest_names_the_value_and_not_its_text() {
         let of = |text| digest(&parse(text).unwrap());
         assert_eq!(of(r#"{"a":[1,"\u00e9"],"b":{}}"#), of(r#" { "b" : {}, "a":[ 1,"é" ]}"#));

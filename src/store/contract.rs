@@ -225,6 +225,22 @@ rules! {
         assert_eq!(bench.stamps(""), [1_760_000_000_001_000]);
     }
 
+    fn each_owner_of_a_push_ends_on_a_millisecond_of_its_own(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Red)]);
+        let both = [version(INDICATOR, 2, Level::Red), version(OTHER_INDICATOR, 1, Level::Red)];
+        bench.push_as(bench.world(BERT, Level::Red), true, &[&both[0], &both[1]]);
+        assert!(bench.stamps("match[version]=all").iter().all(|stamp| stamp % 1000 == 0), "an owner sees its own at any level");
+    }
+
+    fn many_offers_of_one_id_cost_no_more_than_many_of_several(bench) {
+        let large = observable(&"x".repeat(1 << 20), Level::Green);
+        bench.push(ANNA, Level::Red, &[&large]);
+        let others: Vec<String> = (0..2000).map(|n| observable(&n.to_string(), Level::Green)).collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        // With a look at the stored text for each, this would read two gigabytes.
+        assert_eq!(bench.push(ANNA, Level::Red, &others).failures().len(), 2000);
+    }
+
     fn the_order_rises_though_the_clock_steps_back(bench) {
         for n in 1..=3 {
             bench.push(ANNA, Level::Red, &[&version(INDICATOR, n, Level::Green)]);

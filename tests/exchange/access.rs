@@ -1,6 +1,6 @@
 //! Who is asking, and what they may.
 
-use crate::support::actor::{Actor, Connection, TAXII, ask};
+use crate::support::actor::{Actor, Connection, TAXII, ask, read_answer, request};
 use crate::support::clock::Turnable;
 use crate::support::endpoints::{self, Endpoint};
 use crate::support::objects::{envelope, id, indicator, marked};
@@ -12,6 +12,7 @@ use entente::clock::stopwatch;
 use entente::exchange::Rights;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 const UNKNOWN: &str = "2d086da7-4bdc-4f91-900e-d77486753710";
@@ -299,4 +300,23 @@ fn every_read_is_in_the_audit_trail() {
     {
         assert!(entry.contains(expected), "{entry}");
     }
+}
+
+#[test]
+fn rights_that_end_while_a_body_comes_are_gone_when_it_is_whole() {
+    let server = Server::start();
+    let writer = server.actor("writer");
+    let body = envelope(&[indicator(1, 1)]);
+    let headers = [("Accept", TAXII), ("Content-Type", TAXII), ("Expect", "100-continue")];
+    let octets = request("POST", &objects(RW), &headers, Some(body.as_bytes()));
+    let (begun, rest) = octets.split_at(octets.len() - body.len());
+    let mut connection = writer.connect().unwrap();
+    connection.write_all(begun).unwrap();
+    let mut go_on = [0; 25];
+    connection.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    server.admin.grant("writer", RW, rights(Some(Level::Green), false, false)).unwrap();
+    connection.write_all(rest).unwrap();
+    read_answer(&mut connection, false).unwrap().must_fail(403);
+    assert_eq!(writer.get(&objects(RW)).must_be(200).text(), "{}");
 }

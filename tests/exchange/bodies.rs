@@ -168,3 +168,16 @@ fn a_push_has_the_statuses_of_the_table() {
     assert_eq!(server.dates_added(RW), Vec::<String>::new());
     send(RW, TAXII, TAXII, &good).must_be(202);
 }
+
+#[test]
+fn bodies_beyond_the_memory_set_aside_for_them_are_told_to_come_back() {
+    let mut setup = Setup::default();
+    setup.settings.limits.body_octets = 1000;
+    let server = Server::with(setup);
+    let writer = server.actor("writer");
+    let texts: Vec<String> = (1..=9).map(|n| indicator(n, 1)).collect();
+    let refused = writer.post(&objects(RW), &envelope(&texts)).must_be(503);
+    assert_eq!(refused.header("retry-after"), Some("10"));
+    writer.post(&objects(RW), &envelope(&texts[..2])).must_be(202);
+    writer.post(&objects(RW), &envelope(&texts[2..4])).must_be(202);
+}

@@ -174,6 +174,31 @@ fn an_import_while_the_server_runs_is_seen_at_once() {
 }
 
 #[test]
+fn the_store_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let installation = Installation::new();
+    assert_eq!(fs::metadata(installation.path("data")).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn a_failed_export_leaves_no_file_behind() {
+    let installation = Installation::furnished();
+    let out = installation.path("out.json");
+    assert!(installation.fail(&["export", "typo", "--out", out.to_str().unwrap()]).contains("see `list`"));
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_demo_removes_nothing_that_it_did_not_make() {
+    let installation = Installation::nothing();
+    fs::create_dir_all(installation.path("")).unwrap();
+    fs::write(installation.path("mine"), "mine").unwrap();
+    let output = program(&["demo", "--dir", installation.root.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is not empty"));
+    assert_eq!(fs::read_to_string(installation.path("mine")).unwrap(), "mine");
+}
+
+#[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let installation = Installation::furnished();
     let server = installation.serve();
@@ -211,7 +236,14 @@ fn keys_and_certificates_that_are_not_fit_are_named() {
     fail("server.key: No such file");
     fs::copy(installation.path("pki/ca.key"), &key).unwrap();
     fail("server.key: does not belong to");
+    let ca_key = installation.path("pki/ca.key");
+    open_to_all(&ca_key);
     fs::write(&key, good).unwrap();
+    let issue = ["cert", "issue", "org", "--out", &installation.path("more").display().to_string()];
+    assert!(installation.fail(&issue).contains("ca.key: can be read by others"));
+    assert!(
+        String::from_utf8(installation.try_run(&["check"]).stdout).unwrap().contains("ca.key: can be read by others")
+    );
     let past = Clock::system().now() - Duration::from_hours(48);
     let expired = Ca::new("Test").issue("localhost", |parameters| parameters.not_after = past.into());
     fs::write(&pem, expired.pem).unwrap();
