@@ -17,7 +17,7 @@ fn told(object: &str, version: &str, message: &str) -> Value {
 
 const V1: &str = "2024-01-01T00:00:01.000Z";
 
-/// Rows: ADD-1, ADD-10, ADD-11.
+/// Rows: ADD-1, ADD-10.
 /// Quirks: C7.
 #[test]
 fn a_push_is_answered_with_its_complete_status_which_is_kept() {
@@ -145,7 +145,7 @@ fn a_bad_object_fails_alone_and_is_named() {
     assert_eq!(server.dates_added(RW).len(), 999);
 }
 
-/// Rows: ADD-8, ADD-14, ADD-15, ENV-3, TLS-13.
+/// Rows: ADD-8, ADD-14, ADD-15, ENV-3.
 #[test]
 fn every_reason_to_refuse_an_object_is_told_with_its_place() {
     let server = Server::start();

@@ -277,7 +277,7 @@ fn every_resource_has_the_members_of_the_standard_and_pages_a_next() {
     }
 }
 
-/// Rows: FLT-36, ADD-4.
+/// Rows: FLT-36.
 #[test]
 fn an_observable_is_its_own_only_version() {
     let server = Server::start();
