@@ -108,7 +108,7 @@ impl Problem {
             match status {
                 StatusCode::REQUEST_TIMEOUT => "the request did not come in time",
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request's header is too large",
-                _ => "the request is not well-formed HTTP/1.1",
+                _ => "the request is not well-formed HTTP/1.1, or its URL is longer than can be read (65,534 octets)",
             },
         )
     }
