@@ -9,7 +9,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`clock`] | the only place that asks the time |
-//! | [`stix`] | what STIX says: ids, timestamps, strict JSON, the head of an object, markings |
+//! | [`stix`] | what STIX says: ids, timestamps, strict JSON, the head of an object, markings, patterns |
 //! | [`taxii`] | what TAXII says: resources, filters, pages, media types |
 //! | [`access`] | who is asking, and what they may |
 //! | [`audit`] | what an audit entry says, and its chain |
