@@ -82,3 +82,35 @@ hosts = {hosts:?}               # the first stands in URLs
 "
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Settings};
+
+    #[test]
+    fn the_values_shown_are_the_defaults_and_none_is_left_out() {
+        let text = settings(&["taxii.example".to_owned()]);
+        // Settings without a default are shown with an ellipsis.
+        let shown = text.lines().filter(|line| !line.contains('…')).map(|line| match line.strip_prefix("# ") {
+            Some(setting) if setting.contains(" = ") => setting,
+            _ => line,
+        });
+        let shown: Vec<&str> = shown.collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), shown.join("\n")).unwrap();
+        let folder = file.path().parent().unwrap();
+        let loaded = config::load(file.path(), std::iter::empty()).unwrap();
+        let mut expected = Settings::default();
+        expected.server.hosts = vec!["taxii.example".to_owned()];
+        expected.server.data = folder.join(&expected.server.data);
+        expected.server.pki = folder.join(&expected.server.pki);
+        assert_eq!(loaded, expected);
+        let debug = format!("{expected:#?}");
+        let names = debug.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name);
+        let lost: Vec<&str> = names
+            .filter(|name| !text.contains(&format!("{name} = ")) && !text.contains(&format!("[{name}]")))
+            .collect();
+        assert!(lost.is_empty(), "not shown: {lost:?}");
+    }
+}
