@@ -22,8 +22,8 @@ const QUEUE: usize = 256;
 const GROUP: usize = 64;
 /// Once its objects are this many octets, a group is large enough.
 const GROUP_OCTETS: usize = 32 << 20;
-/// Entries for the trail that may wait in memory while the disk takes none.
-const NOTES: usize = 100_000;
+/// Octets of entries for the trail that may wait in memory while the disk takes none.
+const NOTES: usize = 64 << 20;
 /// How long an entry that changes nothing may wait for a transaction to go with.
 const FLUSH: Duration = Duration::from_millis(200);
 /// How long between two tidyings.
@@ -62,7 +62,23 @@ impl Shared {
 #[derive(Debug, Default)]
 struct Notes {
     entries: Vec<audit::Entry>,
+    octets: usize,
     lost: u64,
+}
+
+impl Notes {
+    /// Takes an entry in, or counts it as lost when there are too many.
+    fn keep(&mut self, entry: audit::Entry) {
+        // Queries are what can be long; all else of an entry is about this much.
+        let query = if let audit::Action::Read { query, .. } = &entry.action { query.len() } else { 0 };
+        let octets = self.octets + query + 512;
+        if octets > NOTES {
+            self.lost += 1;
+            return;
+        }
+        self.octets = octets;
+        self.entries.push(entry);
+    }
 }
 
 #[derive(Debug)]
@@ -97,12 +113,7 @@ impl Writer {
     }
 
     pub(super) fn note(&self, entry: audit::Entry) {
-        let mut notes = self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        if notes.entries.len() < NOTES {
-            notes.entries.push(entry);
-        } else {
-            notes.lost += 1;
-        }
+        self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner).keep(entry);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -236,11 +247,10 @@ impl Thread {
     /// Puts entries back that could not be written, before those that came in since.
     fn keep_notes(&self, mut notes: Notes) {
         let mut waiting = self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.entries.append(&mut waiting.entries);
-        let lost = notes.entries.len().saturating_sub(NOTES);
-        notes.entries.truncate(NOTES);
-        waiting.lost += notes.lost + lost as u64;
-        waiting.entries = notes.entries;
+        let since = std::mem::take(&mut *waiting);
+        notes.lost += since.lost;
+        since.entries.into_iter().for_each(|entry| notes.keep(entry));
+        *waiting = notes;
     }
 
     /// Forgets statuses whose time is over; and if nobody waits, gives the log's space back,
@@ -387,4 +397,20 @@ fn stops_for_good(error: &rusqlite::Error) -> Option<StoreError> {
     let failed = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC].contains(&code);
     let reason = "the disk failed to keep what was written: nothing more is taken until the server is started again";
     failed.then(|| StoreError::Unavailable(reason.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_wait_any_more_is_counted() {
+        let actor = audit::Actor { organisation: None, credential: None, address: String::new() };
+        let query = "q".repeat(1 << 20);
+        let action = audit::Action::Read { collection: String::new(), resource: "objects", query, items: 0 };
+        let entry = audit::Entry { at: Timestamp::EPOCH, actor, action };
+        let mut notes = Notes::default();
+        (0..100).for_each(|_| notes.keep(entry.clone()));
+        assert_eq!((notes.entries.len(), notes.lost), (63, 37));
+    }
 }
