@@ -19,6 +19,7 @@ mod discovery;
 mod errors;
 mod filters;
 mod killed;
+mod limits;
 mod manifest;
 mod negotiation;
 mod object;

@@ -3,28 +3,16 @@
 use crate::support::objects::{envelope, indicator};
 use crate::support::server::objects;
 use crate::support::{RW, Server};
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
-/// Status line and body of one plain request.
-fn ask(server: &Server, request: &str) -> (String, String) {
-    let mut socket = TcpStream::connect(server.ops.unwrap()).unwrap();
-    write!(socket, "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.lines().next().unwrap().to_owned(), body.to_owned())
-}
 
 /// Rows: TLS-14.
 #[test]
 fn health_is_told_on_a_listener_of_its_own() {
     let server = Server::start();
     let ok = |body: &str| ("HTTP/1.1 200 OK".to_owned(), body.to_owned());
-    assert_eq!(ask(&server, "GET /livez"), ok("alive\n"));
-    assert_eq!(ask(&server, "GET /readyz"), ok("ready\n"));
-    assert_eq!(ask(&server, "GET /taxii2/").0, "HTTP/1.1 404 Not Found");
-    assert_eq!(ask(&server, "POST /metrics").0, "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(server.ask_ops("GET /livez"), ok("alive\n"));
+    assert_eq!(server.ask_ops("GET /readyz"), ok("ready\n"));
+    assert_eq!(server.ask_ops("GET /taxii2/").0, "HTTP/1.1 404 Not Found");
+    assert_eq!(server.ask_ops("POST /metrics").0, "HTTP/1.1 405 Method Not Allowed");
     server.actor("reader").get("/livez").must_fail(404);
     server.actor("reader").get("/metrics").must_fail(404);
 }
@@ -38,7 +26,7 @@ fn what_happens_is_counted_without_naming_anybody() {
     writer.get(&objects(RW)).must_be(200);
     writer.send("BREW", "/coffee", &[], None).must_be(404);
     server.actor_with(None).refusal();
-    let (_, metrics) = ask(&server, "GET /metrics");
+    let metrics = server.metrics();
     for line in [
         "entente_requests_total{endpoint=\"objects\",method=\"GET\",status=\"200\"} 1",
         "entente_requests_total{endpoint=\"objects\",method=\"POST\",status=\"202\"} 1",

@@ -16,7 +16,8 @@ use entente::store::memory::Memory;
 use entente::store::registry::Collection;
 use entente::store::sqlite::Sqlite;
 use entente::taxii::timestamp::Timestamp;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -188,6 +189,21 @@ impl Server {
     pub fn register(&self, organisation: &str, identity: &Identity) {
         let certificate = Certificate::read(&identity.chain[0]).unwrap();
         self.admin.register(organisation, &certificate).unwrap();
+    }
+
+    /// Status line and body of one plain request to the operator's listener.
+    pub fn ask_ops(&self, request: &str) -> (String, String) {
+        let mut socket = TcpStream::connect(self.ops.unwrap()).unwrap();
+        write!(socket, "{request} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.lines().next().unwrap().to_owned(), body.to_owned())
+    }
+
+    /// What the server counts.
+    pub fn metrics(&self) -> String {
+        self.ask_ops("GET /metrics").1
     }
 
     pub fn pki(&self) -> PathBuf {
