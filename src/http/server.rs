@@ -171,13 +171,12 @@ async fn accept(
         Err(late) => return refuse(address, "timeout", &late),
     };
     let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let certificate = match (leaf.map(|leaf| Certificate::read(leaf)), address) {
-        (Some(Ok(certificate)), Some(_)) => certificate,
+    let peer = match (leaf.map(|leaf| Certificate::read(leaf)), address) {
+        (Some(Ok(certificate)), Some(address)) => Peer { certificate, address },
         (Some(Err(error)), _) => return refuse(address, "other", &error),
         _ => return refuse(address, "other", &"the connection is gone"),
     };
     door.metrics.connection_began();
-    let peer = Peer { certificate, address: address.ok_or(())? };
     let stream = Stream::new(tls, peer, Arc::clone(&door.metrics), door.limits.write_stall());
     Ok((stream, address))
 }
