@@ -620,6 +620,13 @@ fn a_store_opens_again_with_all_that_was_in_it() {
 }
 
 #[test]
+fn every_store_seals_its_cursors_with_a_key_of_its_own() {
+    let keys = [sqlite(), sqlite()].map(|bench| bench.store.cursor_key());
+    assert_ne!(keys[0], keys[1]);
+    assert!(!keys.contains(&[0; 32]));
+}
+
+#[test]
 fn a_store_of_a_newer_schema_is_refused() {
     let Bench { store, micros, directory, .. } = sqlite();
     drop(store);

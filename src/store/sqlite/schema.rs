@@ -18,6 +18,7 @@
 //! the text's JSON value, so that a copy is known without reading bodies.
 
 use super::StoreError;
+use crate::taxii::page::Key;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Above every level's rank.
@@ -43,7 +44,7 @@ const STEPS: [&str; 1] = ["
         generation INTEGER NOT NULL,
         cursor_key BLOB NOT NULL CHECK (length(cursor_key) = 32)
     ) STRICT;
-    INSERT INTO meta VALUES (1, 1, randomblob(32));
+    INSERT INTO meta VALUES (1, 1, zeroblob(32));
 
     CREATE TABLE root (
         key INTEGER PRIMARY KEY,
@@ -151,7 +152,18 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "user_version", version)?;
     }
+    if taken == 0 {
+        transaction.execute("UPDATE meta SET cursor_key = ?", [cursor_key()?])?;
+    }
     Ok(transaction.commit()?)
+}
+
+/// A new cursor key, from the system's own source of secrets: SQL's is not made for them.
+fn cursor_key() -> Result<Key, StoreError> {
+    let mut key = Key::default();
+    getrandom::fill(&mut key)
+        .map_err(|error| StoreError::Broken(format!("the system gives no random octets: {error}")))?;
+    Ok(key)
 }
 
 /// How many steps a file has behind it. More than are known here is an error.
