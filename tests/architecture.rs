@@ -15,7 +15,11 @@ struct Room {
 
 const ROOMS: [Room; 10] = [
     Room { name: "clock", may_name: &[], owns: &[] },
-    Room { name: "stix", may_name: &[], owns: &[] },
+    Room {
+        name: "stix",
+        may_name: &[],
+        owns: &["jsonschema", "include_dir", "serde_json_canonicalizer", "oxilangtag"],
+    },
     Room { name: "taxii", may_name: &["stix"], owns: &["percent_encoding", "hmac", "base64"] },
     Room { name: "access", may_name: &["stix", "taxii", "clock"], owns: &["x509_parser"] },
     Room { name: "audit", may_name: &["stix", "taxii", "access"], owns: &[] },

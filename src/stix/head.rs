@@ -2,7 +2,7 @@
 //! find and protect it. Whether the object is good STIX is not asked here.
 
 use super::id::Id;
-use super::json::{Fault, shown};
+use super::json::{Fault, kind, shown};
 use super::marking;
 use super::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -195,17 +195,6 @@ fn timestamp(object: &Value, name: &str) -> Result<Option<Timestamp>, Fault> {
         Fault::new(format!("/{name}"), format!("{} is not a timestamp such as 2025-02-26T00:00:00.000Z", shown(text)))
     };
     Timestamp::parse(text).map(Some).ok_or_else(fault)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 #[cfg(test)]

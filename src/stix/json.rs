@@ -12,6 +12,11 @@ use std::fmt;
 /// Arrays and objects may be nested this deep, the outermost counted.
 pub const MAX_DEPTH: usize = 64;
 
+/// A text may be made of this many values, and of one more for each [`OCTETS_PER_VALUE`] of its octets: a
+/// value takes more memory than it takes to write `0,`, and what is read must not outgrow what was sent.
+const VALUES: usize = 1 << 16;
+const OCTETS_PER_VALUE: usize = 48;
+
 /// What is wrong with an object, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -36,14 +41,14 @@ impl fmt::Display for Fault {
 }
 
 /// Reads one JSON text strictly. Takes time and memory linear in `text`, and a stack
-/// bounded by [`MAX_DEPTH`].
+/// bounded by [`MAX_DEPTH`]. A text of very many small values is refused.
 pub fn parse(text: &str) -> Result<Value, Fault> {
-    let mut place = Vec::new();
+    let mut progress = Progress { place: Vec::new(), values: VALUES + text.len() / OCTETS_PER_VALUE };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict { place: &mut place }.deserialize(&mut deserializer);
+    let value = Strict { progress: &mut progress }.deserialize(&mut deserializer);
     match value.and_then(|value| deserializer.end().map(|()| value)) {
         Ok(value) => Ok(value),
-        Err(error) => Err(Fault::new(pointer(&place), sentence(&error))),
+        Err(error) => Err(Fault::new(pointer(&progress.place), sentence(&error))),
     }
 }
 
@@ -108,40 +113,75 @@ pub fn shown(text: &str) -> String {
     format!("{cut:?}{more}")
 }
 
+/// A value in a sentence: a string as [`shown`] shows it, a list or object by what it is.
+pub fn shown_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => shown(text),
+        Value::Array(_) | Value::Object(_) => kind(value).to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What a value is, in words.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// One step of a JSON pointer into an object (RFC 6901 §3), with the `/` before it. Long names are
+/// cut: a pointer is for people.
+pub fn step(name: &str) -> String {
+    let cut: String = name.chars().take(64).collect();
+    format!("/{}", cut.replace('~', "~0").replace('/', "~1"))
+}
+
 /// One step on the way into a value.
 enum Step {
     Index(usize),
     Name(String),
 }
 
-/// The JSON pointer of a place (RFC 6901 §3). Long names are cut: a pointer is for people.
+/// The JSON pointer of a place.
 fn pointer(place: &[Step]) -> String {
-    let step = |step: &Step| match step {
+    let step = |place: &Step| match place {
         Step::Index(index) => format!("/{index}"),
-        Step::Name(name) => {
-            let cut: String = name.chars().take(64).collect();
-            format!("/{}", cut.replace('~', "~0").replace('/', "~1"))
-        }
+        Step::Name(name) => step(name),
     };
     place.iter().map(step).collect()
 }
 
-/// Builds a value and keeps the pointer of where it is; on an error the pointer stays.
+/// How far the reading of a text is.
+struct Progress {
+    /// The place of the value that is being read; on an error it stays.
+    place: Vec<Step>,
+    /// How many more values there may be.
+    values: usize,
+}
+
+/// Builds a value.
 struct Strict<'p> {
-    place: &'p mut Vec<Step>,
+    progress: &'p mut Progress,
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let too_many = || D::Error::custom("the text is made of more values than its length accounts for");
+        self.progress.values = self.progress.values.checked_sub(1).ok_or_else(too_many)?;
         deserializer.deserialize_any(self)
     }
 }
 
 impl Strict<'_> {
     fn enter<E: serde::de::Error>(&self) -> Result<(), E> {
-        if self.place.len() < MAX_DEPTH {
+        if self.progress.place.len() < MAX_DEPTH {
             return Ok(());
         }
         Err(E::custom(format!("nested more than {MAX_DEPTH} deep")))
@@ -184,14 +224,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
         self.enter()?;
         let mut list = Vec::new();
         loop {
-            self.place.push(Step::Index(list.len()));
-            match items.next_element_seed(Strict { place: self.place })? {
+            self.progress.place.push(Step::Index(list.len()));
+            match items.next_element_seed(Strict { progress: self.progress })? {
                 Some(item) => list.push(item),
                 None => break,
             }
-            self.place.pop();
+            self.progress.place.pop();
         }
-        self.place.pop();
+        self.progress.place.pop();
         Ok(Value::Array(list))
     }
 
@@ -199,14 +239,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
         self.enter()?;
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            self.place.push(Step::Name(name.clone()));
+            self.progress.place.push(Step::Name(name.clone()));
             refuse_nul(&name)?;
             if map.contains_key(&name) {
                 return Err(A::Error::custom(format!("the member name {} occurs twice", shown(&name))));
             }
-            let value = members.next_value_seed(Strict { place: self.place })?;
+            let value = members.next_value_seed(Strict { progress: self.progress })?;
             map.insert(name, value);
-            self.place.pop();
+            self.progress.place.pop();
         }
         Ok(Value::Object(map))
     }
@@ -259,6 +299,15 @@ mod tests {
         assert!(parse(&objects(64)).is_ok());
         assert_eq!(fault(&objects(65)).1, "nested more than 64 deep");
         assert_eq!(fault(&nested(100_000)).1, "nested more than 64 deep");
+    }
+
+    #[test]
+    fn a_text_of_very_many_small_values_is_a_fault_and_a_long_list_of_ids_is_not() {
+        let zeros = |count: usize| format!("[{}0]", "0,".repeat(count));
+        assert!(parse(&zeros(60_000)).is_ok());
+        assert_eq!(fault(&zeros(100_000)).1, "the text is made of more values than its length accounts for");
+        let id = "\"indicator--252c7c11-daf2-42bd-843b-be65edca9f61\",";
+        assert!(parse(&format!("[{}0]", id.repeat(200_000))).is_ok());
     }
 
     #[test]

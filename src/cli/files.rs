@@ -1,0 +1,99 @@
+//! Files of STIX objects, as commands take them: a bundle, an envelope, one object, or one object a line.
+
+use super::Failure;
+use crate::taxii::objects::{BodyError, Envelope};
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::io::Read as _;
+use std::path::Path;
+
+/// Reads a whole file; `-` is standard input.
+pub(super) fn read(file: &Path) -> Result<Bytes, Failure> {
+    let mut octets = Vec::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut octets).map(drop)
+    } else {
+        std::fs::read(file).map(|text| octets = text)
+    };
+    read.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    Ok(octets.into())
+}
+
+/// The objects of a file, each as its text: of an envelope or bundle, the whole file if it is one
+/// object, or else each line.
+pub(super) fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
+    let whole = match Envelope::split(octets, usize::MAX) {
+        Ok(envelope) => return Ok(envelope.objects.iter().map(|text| octets.slice_ref(text.as_bytes())).collect()),
+        Err(error) => error,
+    };
+    match serde_json::from_slice(octets) {
+        Ok(Whole { objects: None, object_type: Some(Kind::Text(kind)) }) if kind == "bundle" => return Ok(Vec::new()),
+        Ok(Whole { objects: None, object_type: Some(_) }) => return Ok(vec![octets.slice_ref(octets.trim_ascii())]),
+        _ => {}
+    }
+    let lines: Vec<&[u8]> =
+        octets.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect();
+    let is_object = |line: &&[u8]| line.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    // A file whose first line is no object is one broken text: its own error tells more.
+    if lines.len() < 2 || !lines.first().is_some_and(is_object) {
+        return Err(whole);
+    }
+    Ok(lines.into_iter().map(|line| octets.slice_ref(line)).collect())
+}
+
+/// What tells a single object from a bundle without objects (STIX 2.1 §8: it need not have any).
+#[derive(Deserialize)]
+struct Whole {
+    objects: Option<IgnoredAny>,
+    #[serde(rename = "type")]
+    object_type: Option<Kind>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kind {
+    Text(String),
+    Other(IgnoredAny),
+}
+
+/// How far a long piece of work is. Drawn on a terminal only.
+pub(super) fn progress(objects: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} objects, {per_sec}, {eta} left");
+    let bar = ProgressBar::new(objects as u64);
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &'static str) -> Result<Vec<Bytes>, BodyError> {
+        texts(&Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_file_is_a_bundle_an_envelope_an_object_or_one_object_a_line() {
+        assert_eq!(split("{\"type\":\"bundle\",\"objects\":[{\"a\":1}, {}]}").unwrap(), ["{\"a\":1}", "{}"]);
+        assert_eq!(
+            split("{\"type\":\"x\"}\n\n {\"type\":\"y\"}\r\n").unwrap(),
+            ["{\"type\":\"x\"}", "{\"type\":\"y\"}"]
+        );
+        assert_eq!(split("{\"type\":\"x\"}").unwrap(), ["{\"type\":\"x\"}"]);
+        assert_eq!(split(" {\n \"type\":7\n}\n").unwrap(), ["{\n \"type\":7\n}"]);
+        assert_eq!(split("{\"type\":\"bundle\",\"id\":\"x\"}").unwrap(), [""; 0]);
+        assert_eq!(
+            split("{\"type\":\"x\"}\n{broken").unwrap(),
+            ["{\"type\":\"x\"}", "{broken"],
+            "a bad line is that object's failure"
+        );
+    }
+
+    #[test]
+    fn anything_else_is_an_error() {
+        for text in ["", "[]", "hello", "{}", "{\"objects\":[\n{]}", "{\"objects\":\n{}}", "{\"objects\":[]}"] {
+            assert!(split(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What must stay the same from one version of an object to the next (STIX 2.1 §3.6).
+
+use crate::stix::finding::{Finding, INDISPENSABLE, Profile, REQUIRED, Report, Rule, Verdict};
+use crate::stix::json::shown;
+use crate::stix::timestamp::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(crate) static CREATED: Rule = Rule {
+    id: "version-created",
+    clause: "STIX 2.1 §3.6",
+    severities: REQUIRED,
+    sentence: "All versions of an object were created at the same time.",
+};
+pub(crate) static CREATOR: Rule = Rule {
+    id: "version-creator",
+    clause: "STIX 2.1 §3.6",
+    severities: INDISPENSABLE,
+    sentence: "All versions of an object have the same creator: another one makes an object of its own.",
+};
+pub(crate) static REVOKED: Rule = Rule {
+    id: "version-after-revocation",
+    clause: "STIX 2.1 §3.6",
+    severities: REQUIRED,
+    sentence: "A revoked version is the last one: none is later.",
+};
+
+/// What a version says that binds the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Lineage {
+    created: Option<String>,
+    modified: Option<String>,
+    created_by_ref: Option<String>,
+    #[serde(default)]
+    revoked: bool,
+}
+
+impl Lineage {
+    /// Of an object that has been read.
+    pub fn of(object: &Value) -> Self {
+        let text = |name: &str| object[name].as_str().map(str::to_owned);
+        Self {
+            created: text("created"),
+            modified: text("modified"),
+            created_by_ref: text("created_by_ref"),
+            revoked: object["revoked"] == true,
+        }
+    }
+
+    /// Of the text of a stored object. One that was taken in spite of what it says binds nothing.
+    pub fn of_text(text: &[u8]) -> Self {
+        serde_json::from_slice(text).unwrap_or_default()
+    }
+
+    fn at(&self) -> Option<Timestamp> {
+        self.modified.as_deref().or(self.created.as_deref()).and_then(Timestamp::parse)
+    }
+
+    /// Whether this version is later than another.
+    pub fn is_later_than(&self, other: &Self) -> bool {
+        self.at() > other.at()
+    }
+
+    /// What is wrong with a version beside another one of the same object, under a profile.
+    pub fn judge_beside(&self, other: &Self, profile: Profile) -> Vec<Finding> {
+        let mut verdict = Verdict::default();
+        let mut report = Report::new(&mut verdict, profile);
+        let created = |lineage: &Self| lineage.created.as_deref().and_then(Timestamp::parse);
+        if let (Some(here), Some(there)) = (created(self), created(other))
+            && here != there
+        {
+            let message = format!("{} differs from another version's, {}", shown(here.as_str()), shown(there.as_str()));
+            report.find(&CREATED, "/created", message);
+        }
+        if self.created_by_ref != other.created_by_ref {
+            let words = |by: &Option<String>| by.as_deref().map_or("nobody".to_owned(), shown);
+            let (here, there) = (words(&self.created_by_ref), words(&other.created_by_ref));
+            report.find(&CREATOR, "/created_by_ref", format!("names {here}, another version names {there}"));
+        }
+        if other.revoked && self.is_later_than(other) {
+            report.find(&REVOKED, "/modified", "is later than the version that revokes the object");
+        } else if self.revoked && other.is_later_than(self) {
+            report.find(&REVOKED, "/revoked", "revokes the object, and there is a later version");
+        }
+        verdict.findings().to_vec()
+    }
+}
