@@ -54,6 +54,17 @@ pub enum Action {
         /// SHA-256 over the SHA-256 of each added object's text, in order; hexadecimal.
         digest: String,
     },
+    /// Objects were offered to be judged, and nothing else.
+    DryRun {
+        /// The collection's id.
+        collection: String,
+        /// The status resource's id.
+        status: String,
+        /// How many would have been added, or were there already.
+        successes: usize,
+        /// How many would have been refused.
+        failures: usize,
+    },
     /// Versions of an object were deleted.
     Delete {
         /// The collection's id.

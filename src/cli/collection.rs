@@ -4,6 +4,7 @@ use super::{Failure, level, say, warn};
 use crate::access::level::Level;
 use crate::access::permission::CollectionKey;
 use crate::exchange::Administering;
+use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
 use crate::store::registry;
 use crate::taxii::timestamp::Timestamp;
@@ -33,6 +34,17 @@ pub(super) enum Collection {
         /// The STIX versions that it holds.
         #[arg(long, value_name = "VERSIONS", default_value = "2.1", value_delimiter = ',', value_parser = spec)]
         stix: Vec<Spec>,
+        /// How strictly it judges what it is sent: strict, standard or lenient.
+        #[arg(long, value_name = "PROFILE", default_value_t)]
+        profile: Profile,
+    },
+    /// Change a collection. What it holds stays as it is.
+    Set {
+        /// The collection's alias or id.
+        collection: String,
+        /// How strictly it judges what it is sent from now on: strict, standard or lenient.
+        #[arg(long, value_name = "PROFILE")]
+        profile: Profile,
     },
 }
 
@@ -42,7 +54,15 @@ fn spec(text: &str) -> Result<Spec, String> {
 
 impl Collection {
     pub(super) fn run(self, admin: &Administering) -> Result<(), Failure> {
-        let Self::Add { root, title, description, alias, id, unmarked, stix: mut specs } = self;
+        let (root, title, description, alias, id, unmarked, mut specs, profile) = match self {
+            Self::Add { root, title, description, alias, id, unmarked, stix, profile } => {
+                (root, title, description, alias, id, unmarked, stix, profile)
+            }
+            Self::Set { collection, profile } => {
+                admin.set_profile(&collection, profile)?;
+                return say(&format!("{collection} judges by the profile {profile}"));
+            }
+        };
         if title.contains('.') {
             warn("some clients choose collections by ROOT.TITLE and cannot use a title with a dot")?;
         }
@@ -59,6 +79,7 @@ impl Collection {
             alias,
             unmarked,
             specs,
+            profile,
             created,
         })?)
     }

@@ -2,6 +2,7 @@
 
 use super::{Failure, files, warn};
 use crate::exchange::Administering;
+use crate::taxii::status;
 use bytes::Bytes;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub(super) struct Import {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     pub(super) added: usize,
+    /// Of those added, these with warnings.
+    pub(super) warned: usize,
     pub(super) known: usize,
     pub(super) failed: usize,
 }
@@ -36,9 +39,10 @@ impl Import {
         for file in &self.files {
             let tally = add(admin, &self.org, &self.collection, file, &files::read(file)?)?;
             super::say(&format!(
-                "{}: {} added, {} there already, {} failed",
+                "{}: {} added ({} with warnings, which `entente validate` shows), {} there already, {} failed",
                 file.display(),
                 tally.added,
+                tally.warned,
                 tally.known,
                 tally.failed
             ))?;
@@ -61,9 +65,15 @@ pub(super) fn add(
     let mut tally = Tally::default();
     for (batch, chunk) in texts.chunks(BATCH).enumerate() {
         let status = admin.import(org, collection, chunk, batch * BATCH)?;
-        let known = status.successes().iter().filter(|details| details.message.is_some()).count();
-        tally.known += known;
-        tally.added += status.successes().len() - known;
+        for success in status.successes() {
+            match success.message.as_deref() {
+                Some(status::WAS_THERE | status::OCCURS_TWICE) => tally.known += 1,
+                message => {
+                    tally.added += 1;
+                    tally.warned += usize::from(message.is_some());
+                }
+            }
+        }
         tally.failed += status.failures().len();
         for failure in status.failures() {
             let message = failure.message.as_deref().unwrap_or_default();

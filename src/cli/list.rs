@@ -24,8 +24,8 @@ fn in_text(overview: &Overview, now: Timestamp) -> String {
             let alias = collection.alias.as_deref().unwrap_or("-");
             let newest = extent.newest.map_or_else(|| "empty".to_owned(), |newest| format!("newest {newest}"));
             lines.push(format!(
-                "  {}  {alias}  {:?}  {} entries, {newest}",
-                collection.id, collection.title, extent.entries
+                "  {}  {alias}  {:?}  {}, {} entries, {newest}",
+                collection.id, collection.title, collection.profile, extent.entries
             ));
             for grant in registry.grants.iter().filter(|grant| grant.collection == collection.key) {
                 let name =
@@ -59,6 +59,7 @@ fn in_json(overview: &Overview, now: Timestamp) -> Value {
             json!({
                 "id": collection.id, "root": collection.root, "alias": collection.alias, "title": collection.title,
                 "description": collection.description, "unmarked": collection.unmarked, "stix": specs,
+                "profile": collection.profile,
                 "entries": extent.entries, "newest": extent.newest,
             })
         })

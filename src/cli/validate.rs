@@ -5,6 +5,7 @@ mod report;
 
 use super::{Failure, files, warn};
 use crate::stix::finding::{Profile, Report, Verdict};
+use crate::stix::head::Spec;
 use crate::stix::json;
 use crate::stix::judge::Judge;
 use crate::stix::rules::version::Lineage;
@@ -126,7 +127,7 @@ impl Validate {
 
 impl Object {
     fn judged(judge: Judge, text: Bytes, profile: Profile) -> Self {
-        let judged = judge.judge(&text, profile);
+        let judged = judge.judge(&text, profile, &[Spec::V21]);
         let object = judged.object.as_ref();
         let member = |name: &str| object.and_then(|object| object.get(name)).and_then(Value::as_str).map(str::to_owned);
         let versioned = judged.head.as_ref().is_some_and(|head| head.version.is_some() && !head.predefined);

@@ -9,6 +9,7 @@ use crate::access::permission::{Grant, World};
 use crate::access::proof::certificate::Certificate;
 use crate::audit::{Action, Actor, Entry};
 use crate::clock::Clock;
+use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
 use crate::store::registry::{Change, Collection, Refused, Registry, Root};
 use crate::store::{ChangeError, Extent, Scan, Store, StoreError};
@@ -55,6 +56,11 @@ impl Administering {
         let collection = Collection { id: id.clone(), created: self.exchange.now(), ..collection };
         self.change(&Change::AddCollection(collection))?;
         Ok(id)
+    }
+
+    /// Makes a collection judge what it is sent by a profile from now on.
+    pub fn set_profile(&self, collection: &str, profile: Profile) -> Result<(), ChangeError> {
+        self.change(&Change::SetProfile(self.collection(collection)?.key, profile))
     }
 
     /// Adds an organisation.
@@ -137,7 +143,7 @@ impl Administering {
             manage: false,
         };
         let writing = Writing::new(Arc::clone(&self.exchange), collection, granted.unwrap_or(&none), self.actor());
-        Ok(writing.add_texts(texts, first)?)
+        Ok(writing.add_texts(texts, first, false)?)
     }
 
     /// Writes every version of every object of a collection to `out`, as a bundle of the texts as received.

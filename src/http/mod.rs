@@ -27,7 +27,7 @@ pub mod tls;
 mod versions;
 
 use crate::exchange::{Exchange, Session};
-use crate::taxii::filter::{Endpoint, Query};
+use crate::taxii::filter::{Endpoint, Query, dry_run};
 use crate::taxii::media_type::{self, Content};
 use actix_http::RequestHead;
 use actix_http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
@@ -83,11 +83,17 @@ impl Asked<'_> {
 
     /// 400 unless the query is well-formed for the endpoint.
     fn query(&self, endpoint: Endpoint) -> Result<Query, Problem> {
+        Query::parse(self.raw_query()?, endpoint).map_err(Problem::from)
+    }
+
+    /// Whether objects are to be judged and not added; 400 if that cannot be told.
+    fn dry_run(&self) -> Result<bool, Problem> {
+        dry_run(self.raw_query()?).map_err(Problem::from)
+    }
+
+    fn raw_query(&self) -> Result<&str, Problem> {
         let raw = self.head.uri.query().unwrap_or_default();
-        if raw.len() > LONGEST_QUERY {
-            return Err(Problem::uri_too_long(LONGEST_QUERY));
-        }
-        Query::parse(raw, endpoint).map_err(Problem::from)
+        if raw.len() > LONGEST_QUERY { Err(Problem::uri_too_long(LONGEST_QUERY)) } else { Ok(raw) }
     }
 
     /// The values of a header, line by line. What is not ASCII text is a value that names nothing.

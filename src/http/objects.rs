@@ -21,11 +21,14 @@ pub(super) async fn post(
     asked.session.writing(root, collection)?;
     asked.accept()?;
     asked.content()?;
+    let dry_run = asked.dry_run()?;
     let body = body::read(asked.door, asked.head, payload).await?;
     // A body may take its time. What counts is who the caller is, and what it may, when it is whole.
     let writing = asked.session.renewed()?.writing(root, collection)?;
-    let added = super::server::blocking(move || writing.add(&body.octets)).await??;
-    asked.door.metrics.added(&added.status);
+    let added = super::server::blocking(move || writing.add(&body.octets, dry_run)).await??;
+    if !dry_run {
+        asked.door.metrics.added(&added.status);
+    }
     if added.bundle || asked.is_foreign() {
         asked.door.metrics.foreign(added.bundle);
     }

@@ -165,6 +165,7 @@ impl Verdict {
     }
 
     /// Puts a finding to the others, unless the same is said of the same place already.
+    /// Takes constant time: of very many findings most are only counted.
     pub fn add(&mut self, finding: Finding) {
         let kept_refusals = self.refusals.min(KEPT);
         let (count, after) = match finding.severity {
@@ -172,7 +173,7 @@ impl Verdict {
             Severity::Warn => (&mut self.warnings, self.findings.len()),
             Severity::Pass => return,
         };
-        let same = |other: &Finding| other.pointer == finding.pointer && std::ptr::eq(other.rule, finding.rule);
+        let same = |other: &Finding| other.pointer == finding.pointer && other.message == finding.message;
         if self.findings.iter().any(same) {
             return;
         }
@@ -204,6 +205,12 @@ impl<'v> Report<'v> {
     /// Whether something is said of this place already.
     pub fn names(&self, pointer: &str) -> bool {
         self.verdict.findings.iter().any(|finding| finding.pointer == pointer)
+    }
+
+    /// Whether the object is refused for this place already.
+    pub fn refuses(&self, pointer: &str) -> bool {
+        let refusal = |finding: &&Finding| finding.severity == Severity::Refuse;
+        self.verdict.findings.iter().filter(refusal).any(|finding| finding.pointer == pointer)
     }
 
     /// A finding by the rule's own clause.

@@ -30,11 +30,12 @@ impl Judge {
         Schemas::compiled().map(|schemas| Self { schemas })
     }
 
-    /// Judges the text of one object under a profile. Takes time linear in the text.
+    /// Judges the text of one object under a profile, where objects of these specification versions
+    /// are taken. Takes time linear in the text.
     ///
     /// An object of STIX 2.0 is read for what a server needs of it, and not judged further:
     /// the schemas and rules are those of 2.1.
-    pub fn judge(self, text: &[u8], profile: Profile) -> Judged {
+    pub fn judge(self, text: &[u8], profile: Profile, specs: &[Spec]) -> Judged {
         let mut verdict = Verdict::default();
         let mut report = Report::new(&mut verdict, profile);
         let parsed = std::str::from_utf8(text)
@@ -47,17 +48,14 @@ impl Judge {
                 return Judged { object: None, head: None, verdict };
             }
         };
-        let head = match Head::of(&object) {
-            Ok(head) => Some(head),
-            Err(Fault { pointer, reason }) => {
+        let head = Head::of(&object).and_then(|head| taken(&object, head, specs));
+        if !matches!(&head, Ok(head) if head.spec == Spec::V20) {
+            if let Err(Fault { pointer, reason }) = &head {
                 report.find(&rules::USABLE, pointer, reason);
-                None
             }
-        };
-        if head.as_ref().is_none_or(|head| head.spec == Spec::V21) {
             self.check(&object, &mut report);
         }
-        Judged { object: Some(object), head, verdict }
+        Judged { object: Some(object), head: head.ok(), verdict }
     }
 
     /// Holds an object against the schema of its type and against every rule.
@@ -70,4 +68,15 @@ impl Judge {
         let known = self.schemas.of(object_type);
         rules::check(&Subject { object: members, object_type, known, schemas: self.schemas }, report);
     }
+}
+
+/// The head, if its specification version is one of those that are taken.
+fn taken(object: &Value, head: Head, specs: &[Spec]) -> Result<Head, Fault> {
+    if specs.contains(&head.spec) {
+        return Ok(head);
+    }
+    let missing = if object.get("spec_version").is_none() { "is missing, so this " } else { "" };
+    let held: Vec<&str> = specs.iter().map(|spec| spec.as_str()).collect();
+    let reason = format!("{missing}is a STIX {} object, and only STIX {} is taken here", head.spec, held.join(" and "));
+    Err(Fault::new("/spec_version", reason))
 }

@@ -11,7 +11,9 @@ use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, Grant, World};
 use crate::audit::Actor;
 use crate::clock::Clock;
+use crate::stix::finding::{Profile, Verdict};
 use crate::stix::head::{Head, Spec};
+use crate::stix::rules::version::Lineage;
 use crate::stix::{json, marking};
 use crate::taxii::filter::{Endpoint, Query};
 use crate::taxii::status::Status;
@@ -76,6 +78,7 @@ fn collection(id: &str, title: &str) -> Collection {
         alias: None,
         unmarked: Level::Green,
         specs: vec![Spec::V20, Spec::V21],
+        profile: Profile::Standard,
         created: Timestamp::EPOCH,
     }
 }
@@ -107,7 +110,7 @@ impl Bench {
     }
 
     fn push_as(&self, world: World, manage: bool, objects: &[&str]) -> Status {
-        let offers = objects.iter().map(|text| Offer::Sound(candidate(text))).collect();
+        let offers = objects.iter().map(|text| Offer::Sound(Box::new(candidate(text)))).collect();
         let push = Push {
             status: Uuid::new_v4(),
             root: "api1".into(),
@@ -119,6 +122,8 @@ impl Bench {
             requested: Timestamp::EPOCH,
             keep_status: 86_400,
             first: 0,
+            profile: Profile::Standard,
+            dry_run: false,
             offers,
         };
         self.store.add(push).unwrap()
@@ -175,7 +180,14 @@ fn candidate(text: &str) -> Candidate {
     let object = json::parse(text).unwrap();
     let head = Head::of(&object).unwrap();
     let level = Level::of(&head.markings, Level::Green);
-    Candidate { head, level, text: Bytes::copy_from_slice(text.as_bytes()), content: json::digest(&object) }
+    Candidate {
+        head,
+        level,
+        text: Bytes::copy_from_slice(text.as_bytes()),
+        content: json::digest(&object),
+        lineage: Lineage::of(&object),
+        verdict: Verdict::default(),
+    }
 }
 
 const INDICATOR: &str = "indicator--252c7c11-daf2-42bd-843b-be65edca9f61";

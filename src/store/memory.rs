@@ -167,6 +167,12 @@ impl Table for Shelf {
         Ok(self.entries.iter().filter(|entry| entry.id == id && entry.version.is_none()).map(Entry::held).collect())
     }
 
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Vec<u8>>, StoreError> {
+        let versions = self.entries.iter().filter(|entry| entry.id == id && entry.spec == spec && entry.is_in(world));
+        let latest = versions.filter(|entry| entry.version.is_some()).max_by_key(|entry| entry.instant());
+        Ok(latest.map(|entry| entry.text.clone()))
+    }
+
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
         Ok(self.newest)
     }
@@ -214,8 +220,10 @@ impl Entries for Memory {
         let now = self.now();
         let mut state = self.state();
         let (status, entry) = admission::add(state.shelf(push.collection), &push, now)?;
-        let kept = KeptStatus::of(&push, &status, now);
-        state.statuses.insert(status.id, kept);
+        if !push.dry_run {
+            let kept = KeptStatus::of(&push, &status, now);
+            state.statuses.insert(status.id, kept);
+        }
         state.trail.push(entry.text());
         Ok(status)
     }
@@ -237,6 +245,13 @@ impl Entries for Memory {
         let digests = gone.iter().map(|entry| audit::digest(&entry.text)).collect();
         state.trail.push(deletion.audit_entry(digests).text());
         Ok(Deleted::Versions(gone.len()))
+    }
+
+    fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError> {
+        let mut state = self.state();
+        let entries = &state.shelf(collection).entries;
+        let known = |id: &str| entries.iter().any(|entry| entry.id == id && entry.is_in(world));
+        Ok(ids.iter().filter(|id| !known(id)).map(|id| (*id).to_owned()).collect())
     }
 
     fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError> {
@@ -304,6 +319,12 @@ impl Registry {
             Change::AddCollection(collection) => {
                 self.collections.push(super::registry::Collection { key: CollectionKey(key), ..collection });
                 self.collections.sort_by(|a, b| a.id.cmp(&b.id));
+            }
+            Change::SetProfile(key, profile) => {
+                self.collections
+                    .iter_mut()
+                    .filter(|collection| collection.key == key)
+                    .for_each(|collection| collection.profile = profile);
             }
             Change::AddOrganisation { name, title } => {
                 self.organisations.push(Organisation { key: OrganisationKey(key), name, title });

@@ -20,8 +20,10 @@ use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
 use crate::audit;
+use crate::stix::finding::{Profile, Verdict};
 use crate::stix::head::{Head, Spec};
 use crate::stix::json::Digest;
+use crate::stix::rules::version::Lineage;
 use crate::taxii::filter::Filter;
 use crate::taxii::page::Key;
 use crate::taxii::status::{Details, Status};
@@ -70,6 +72,9 @@ pub trait Entries: Send + Sync + 'static {
 
     /// Deletes versions of one object, in one step.
     fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError>;
+
+    /// Which of these ids name nothing that a world sees.
+    fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError>;
 
     /// The status of an earlier request, unless its time is over.
     fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError>;
@@ -163,6 +168,10 @@ pub struct Push {
     pub keep_status: i64,
     /// The place of the first offer in the list that the submitter sent; failures name places in it.
     pub first: usize,
+    /// How strictly the collection judges.
+    pub profile: Profile,
+    /// Whether everything is decided, and nothing kept but the audit entry.
+    pub dry_run: bool,
     /// The objects, in the order received.
     pub offers: Vec<Offer>,
 }
@@ -171,7 +180,7 @@ pub struct Push {
 #[derive(Debug)]
 pub enum Offer {
     /// It can be stored, if the collection allows.
-    Sound(Candidate),
+    Sound(Box<Candidate>),
     /// Something is wrong with it already; it fails with this.
     Unsound(Details),
 }
@@ -187,6 +196,10 @@ pub struct Candidate {
     pub text: Bytes,
     /// Names its content: the same for other texts of the same JSON value.
     pub content: Digest,
+    /// What it and other versions of the same object must agree about.
+    pub lineage: Lineage,
+    /// What its sender is told, although it can be stored.
+    pub verdict: Verdict,
 }
 
 /// A request to delete versions of an object.

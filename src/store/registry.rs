@@ -5,6 +5,7 @@ use crate::access::credential::{Credential, Fingerprint};
 use crate::access::level::Level;
 use crate::access::organisation::{self, Organisation, OrganisationKey};
 use crate::access::permission::{CollectionKey, Grant};
+use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
 use crate::taxii::api_root;
 use crate::taxii::collections::alias_fault;
@@ -40,6 +41,8 @@ pub struct Collection {
     pub unmarked: Level,
     /// The specification versions that it holds, ascending.
     pub specs: Vec<Spec>,
+    /// How strictly it judges what it is sent.
+    pub profile: Profile,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -68,6 +71,8 @@ pub enum Change {
     AddRoot(Root),
     /// A new collection; its key is given by the store.
     AddCollection(Collection),
+    /// A collection judges by this profile from now on; what it holds stays.
+    SetProfile(CollectionKey, Profile),
     /// A new organisation, by name and title.
     AddOrganisation {
         /// Its short name.
@@ -131,7 +136,7 @@ impl Registry {
             Change::RemoveCredential(fingerprint) => refuse_if(self.credential(*fingerprint).is_none(), || {
                 format!("no certificate has the fingerprint {fingerprint}")
             }),
-            Change::SetGrant(_) => Ok(()),
+            Change::SetProfile(..) | Change::SetGrant(_) => Ok(()),
             Change::RevokeGrant(organisation, collection) => {
                 refuse_if(self.grant(*organisation, *collection).is_none(), || {
                     "the organisation has no grant in this collection: there is nothing to revoke".to_owned()
@@ -216,6 +221,9 @@ impl fmt::Display for Change {
             Self::AddRoot(root) => write!(f, "add API root {}", root.name),
             Self::AddCollection(collection) => {
                 write!(f, "add collection {} to API root {}", collection.id, collection.root)
+            }
+            Self::SetProfile(collection, profile) => {
+                write!(f, "set the profile of collection {} to {profile}", collection.0)
             }
             Self::AddOrganisation { name, .. } => write!(f, "add organisation {name}"),
             Self::AddCredential(credential) => {

@@ -126,6 +126,19 @@ impl Malformed {
     }
 }
 
+/// Whether a query string asks that objects be judged and not added: `x_entente_dry_run=true`, a
+/// parameter of our own.
+pub fn dry_run(raw: &str) -> Result<bool, Malformed> {
+    const NAME: &str = "x_entente_dry_run";
+    let mut values = parameters(raw)?.into_iter().filter(|(name, _)| name == NAME).map(|(_, value)| value);
+    match (values.next().as_deref(), values.next()) {
+        (None | Some("false"), None) => Ok(false),
+        (Some("true"), None) => Ok(true),
+        (_, None) => Err(Malformed::new(NAME, "is true or false")),
+        (_, Some(_)) => Err(Malformed::new(NAME, "may be given only once")),
+    }
+}
+
 impl Query {
     /// Reads a raw query string (without the `?`) for an endpoint.
     pub fn parse(raw: &str, endpoint: Endpoint) -> Result<Self, Malformed> {

@@ -1,6 +1,7 @@
 //! The status resource (TAXII 2.1 §4.3): what became of the objects of one POST.
 
 use super::timestamp::Timestamp;
+use crate::stix::finding::Finding;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -22,6 +23,9 @@ pub struct Status {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<Details>,
     pending_count: usize,
+    /// Present and true where nothing was stored because nothing was to be: a custom property (TAXII 2.1 §7.1).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    x_entente_dry_run: bool,
 }
 
 /// What became of one object (TAXII 2.1 §4.3.1, status details).
@@ -37,6 +41,22 @@ pub struct Details {
     pub message: Option<String>,
 }
 
+/// What a status says of an object that the collection has already, in this version.
+pub const WAS_THERE: &str = "was there already";
+/// What a status says of an object that the same request adds already.
+pub const OCCURS_TWICE: &str = "occurs twice in this request";
+
+/// Findings that a status tells of one object; the number of the others is told.
+const TOLD: usize = 3;
+
+/// What a status says of the object at a place in the request: the first of its findings, of which
+/// there are `count` in all, each with its place.
+pub fn message(place: usize, findings: &[Finding], count: usize) -> String {
+    let told: Vec<String> = findings.iter().take(TOLD).map(|finding| format!("/objects/{place}{finding}")).collect();
+    let more = count.saturating_sub(told.len());
+    told.join("; ") + &if more > 0 { format!("; and {more} more") } else { String::new() }
+}
+
 impl Status {
     /// A complete status.
     pub fn complete(id: Uuid, request_timestamp: Timestamp, successes: Vec<Details>, failures: Vec<Details>) -> Self {
@@ -50,7 +70,19 @@ impl Status {
             failure_count: failures.len(),
             failures,
             pending_count: 0,
+            x_entente_dry_run: false,
         }
+    }
+
+    /// The same, of a request that was but tried.
+    #[must_use]
+    pub fn of_dry_run(self) -> Self {
+        Self { x_entente_dry_run: true, ..self }
+    }
+
+    /// Whether the request was but tried.
+    pub fn is_of_dry_run(&self) -> bool {
+        self.x_entente_dry_run
     }
 
     /// The objects that were added, or were there already.

@@ -104,7 +104,7 @@ fn other_content_of_a_version_fails_and_the_stored_copy_stays() {
 /// Rows: ADD-4.
 #[test]
 fn an_observable_is_judged_by_what_its_submitter_sees() {
-    let server = Server::start();
+    let server = Server::start().lenient();
     let (writer, reader, manager) = (server.actor("writer"), server.actor("reader"), server.actor("manager"));
     let text = |n: usize, value: &str| {
         address(n, value)
@@ -140,7 +140,8 @@ fn a_bad_object_fails_alone_and_is_named() {
     let status = writer.post(&objects(RW), &envelope(&texts)).must_be(202).json();
     let counts = ["total_count", "success_count", "failure_count", "pending_count"].map(|name| status[name].as_u64());
     assert_eq!(counts, [Some(1000), Some(999), Some(1), Some(0)]);
-    let reason = "/objects/357/modified: \"yesterday\" is not a timestamp such as 2025-02-26T00:00:00.000Z";
+    let reason = "/objects/357/modified: \"yesterday\" is not a timestamp such as 2025-02-26T00:00:00.000Z \
+                  (usable, STIX 2.1 §3.2)";
     assert_eq!(status["failures"], json!([told(&id("indicator", 357), "yesterday", reason)]));
     assert_eq!(server.dates_added(RW).len(), 999);
 }
@@ -170,7 +171,7 @@ fn every_reason_to_refuse_an_object_is_told_with_its_place() {
         ),
         (
             indicator(1, 1).replace(r#""spec_version":"2.1","#, ""),
-            "/objects/0/spec_version: is a STIX 2.0 object, and this collection holds STIX 2.1",
+            "/objects/0/spec_version: is missing, so this is a STIX 2.0 object, and only STIX 2.1 is taken here",
         ),
         (
             versioned("tool", 1, 1, r#","object_marking_refs":["x"]"#),
@@ -185,7 +186,8 @@ fn every_reason_to_refuse_an_object_is_told_with_its_place() {
     ];
     for (text, reason) in &cases {
         let status = writer.post(&objects(RW), &envelope(&[text.clone(), indicator(9, 1)])).must_be(202).json();
-        assert_eq!(status["failures"][0]["message"], *reason);
+        let message = status["failures"][0]["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{reason} (")), "{message}");
         assert_eq!((&status["total_count"], &status["success_count"]), (&json!(2), &json!(1)), "{reason}");
         let alone = writer.post(&objects(RW), &envelope(std::slice::from_ref(text))).must_be(202).json();
         assert_eq!((&alone["status"], &alone["failure_count"]), (&json!("complete"), &json!(1)), "{reason}");
@@ -241,6 +243,8 @@ fn objects_of_every_kind_are_added() {
     let predefined = |id: &str, created: &str, more: &str| {
         format!(r#"{{"type":"marking-definition","spec_version":"2.1","id":"{id}","created":"{created}",{more}}}"#)
     };
+    let unnamed =
+        |object_type: &str, more: &str| versioned(object_type, 1, 1, more).replace(r#""name":"Invented 1","#, "");
     let tlp_2 = "60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
     let texts = [
         predefined(
@@ -256,11 +260,23 @@ fn objects_of_every_kind_are_added() {
             ),
         ),
         marking(1, r#","definition_type":"statement","definition":{"statement":"Copyright"}"#),
-        extended(2, "3a65884d-005a-4290-8335-cb2d778a83ce", r#""access_privilege":[],"further_sharing":[]"#),
-        extended(3, "252c7c11-daf2-42bd-843b-be65edca9f61", r#""x":1"#),
-        versioned("language-content", 1, 1, r#","object_ref":"x","contents":{}"#),
-        versioned("extension-definition", 1, 1, ""),
-        versioned("sighting", 1, 1, ""),
+        extended(
+            2,
+            "3a65884d-005a-4290-8335-cb2d778a83ce",
+            r#""identifier":"isa:guide.19001.ACS3-252c7c11-daf2-42bd-843b-be65edca9f61","create_date_time":"2024-01-01T00:00:00Z","responsible_entity_custodian":"USA.INVENTED","policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit","control_set":{"classification":"U"}"#,
+        ),
+        extended(3, "252c7c11-daf2-42bd-843b-be65edca9f61", r#""x_one":1"#),
+        unnamed(
+            "language-content",
+            r#","object_ref":"indicator--252c7c11-daf2-42bd-843b-000000000001","contents":{"ko":{"name":"발명"}}"#,
+        ),
+        versioned(
+            "extension-definition",
+            1,
+            1,
+            r#","created_by_ref":"identity--252c7c11-daf2-42bd-843b-000000000001","schema":"https://example.com/schema.json","version":"1.0.0","extension_types":["property-extension"]"#,
+        ),
+        unnamed("sighting", r#","sighting_of_ref":"indicator--252c7c11-daf2-42bd-843b-000000000001""#),
         address(1, "198.51.100.1").replace(r#""spec_version":"2.1","#, ""),
         address(2, "198.51.100.2"),
         r#"{"type":"file","id":"file--252c7c11-daf2-42bd-843b-000000000001","name":"a"}"#.to_owned(),

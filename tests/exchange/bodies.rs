@@ -49,7 +49,7 @@ fn a_body_deep_in_nonsense_or_with_too_many_objects_is_refused() {
     let writer = server.actor("writer");
     let texts: Vec<String> = (1..=4).map(|n| indicator(n, 1)).collect();
     let description = writer.post(&objects(RW), &envelope(&texts)).must_fail(422);
-    assert_eq!(description, "the body is no TAXII envelope: it has more than 3 objects at line 1 column 780");
+    assert_eq!(description, "the body is no TAXII envelope: it has more than 3 objects at line 1 column 1200");
     let deep = format!(r#"{{"objects":[1],"x_deep":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
     writer.post(&objects(RW), &deep).must_fail(422);
     assert_eq!(writer.get(&objects(RW)).must_be(200).text(), "{}");

@@ -4,6 +4,7 @@ use crate::support::server::{BOTH, OTHER, collection, manifest};
 use crate::support::{EMPTY, MISSING, NO, RO, RW, Server, WO};
 use entente::access::level::Level;
 use entente::access::permission::CollectionKey;
+use entente::stix::finding::Profile;
 use entente::stix::head::Spec;
 use entente::store::registry::Collection;
 use entente::taxii::timestamp::Timestamp;
@@ -96,6 +97,7 @@ fn refusal(server: &Server, id: &str, alias: &str, title: &str) -> String {
         description: None,
         alias: Some(alias.to_owned()),
         unmarked: Level::Green,
+        profile: Profile::Standard,
         specs: vec![Spec::V21],
         created: Timestamp::EPOCH,
     };

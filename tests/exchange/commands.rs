@@ -131,8 +131,16 @@ fn objects_go_in_and_come_out_to_the_octet() {
     fs::write(&file, format!("{{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[{}]}}", texts.join(",\n")))
         .unwrap();
     let import = ["import", "all", file.to_str().unwrap(), "--org", "org"];
-    assert!(installation.run(&import).ends_with(": 4 added, 0 there already, 0 failed"));
-    assert!(installation.run(&import).ends_with(": 0 added, 4 there already, 0 failed"));
+    assert!(
+        installation
+            .run(&import)
+            .ends_with(": 4 added (0 with warnings, which `entente validate` shows), 0 there already, 0 failed")
+    );
+    assert!(
+        installation
+            .run(&import)
+            .ends_with(": 0 added (0 with warnings, which `entente validate` shows), 4 there already, 0 failed")
+    );
     let out = installation.path("out.json");
     installation.run(&["export", "all", "--out", out.to_str().unwrap()]);
     let exported = fs::read_to_string(&out).unwrap();
@@ -154,7 +162,11 @@ fn an_import_names_each_object_that_failed_and_takes_the_others() {
     fs::write(&file, lines.join("\n")).unwrap();
     let output = installation.try_run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8(output.stdout).unwrap().ends_with(": 1 added, 0 there already, 2 failed\n"));
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .ends_with(": 1 added (0 with warnings, which `entente validate` shows), 0 there already, 2 failed\n")
+    );
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("objects/1 ") && errors.contains("/objects/1: "), "{errors}");
     assert!(errors.contains("/objects/2/type: \"malware\" does not agree with the id"), "{errors}");

@@ -6,6 +6,7 @@ use crate::access::level::Level;
 use crate::access::permission::CollectionKey;
 use crate::clock::Clock;
 use crate::exchange::{Administering, Rights};
+use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
 use crate::store::registry::Collection;
 use crate::taxii::timestamp::Timestamp;
@@ -106,6 +107,7 @@ fn collection(alias: &str, title: &str, description: &str) -> Collection {
         alias: Some(alias.to_owned()),
         unmarked: Level::Green,
         specs: vec![Spec::V21],
+        profile: Profile::Standard,
         created: Timestamp::EPOCH,
     }
 }

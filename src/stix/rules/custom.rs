@@ -68,11 +68,10 @@ fn beyond<'o>(subject: &Subject<'o>) -> impl Iterator<Item = &'o String> {
 
 pub(super) fn properties(subject: &Subject<'_>, report: &mut Report<'_>) {
     for name in beyond(subject) {
-        let pointer = || step(name);
-        if !is_proper(name) {
-            report.find(&PROPERTY_NAME, pointer(), "is no name for a property: 3 to 250 of a-z, 0-9 and _");
+        if is_proper(name) {
+            report.find(&PROPERTY, step(name), format!("is no property of {}: use an extension", subject.object_type));
         } else {
-            report.find(&PROPERTY, pointer(), format!("is no property of {}: use an extension", subject.object_type));
+            report.find(&PROPERTY_NAME, step(name), "is no name for a property: 3 to 250 of a-z, 0-9 and _");
         }
     }
 }

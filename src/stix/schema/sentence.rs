@@ -38,7 +38,8 @@ pub(super) fn report(error: &ValidationError<'_>, clause: &str, report: &mut Rep
             (rule, pointer.to_owned(), message)
         }
     };
-    if report.wants(rule) {
+    // One refusal tells enough of a place: what is no timestamp has no fraction either.
+    if report.wants(rule) && !report.refuses(&pointer) {
         let clause = place.clause.unwrap_or_else(|| clause.to_owned());
         report.find_by(rule, Cow::Owned(clause), pointer, message);
     }

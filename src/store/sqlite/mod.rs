@@ -17,8 +17,9 @@ use super::registry::{Change, Registry};
 use super::{
     ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
 };
+use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
-use crate::access::permission::CollectionKey;
+use crate::access::permission::{CollectionKey, World};
 use crate::audit;
 use crate::clock::Clock;
 use crate::taxii::page::Key;
@@ -162,6 +163,19 @@ impl Entries for Sqlite {
                 })
             });
             Ok(kept.optional()?)
+        })
+    }
+
+    fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError> {
+        const SQL: &str = "SELECT value FROM json_each(?1) WHERE NOT EXISTS (
+            SELECT 1 FROM entry INDEXED BY entry_by_version
+            WHERE collection = ?2 AND id = value AND (level <= ?3 OR owner = ?4))";
+        let (list, level) = (serde_json::Value::from(ids).to_string(), world.level.map(Level::rank));
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(SQL)?;
+            let unknown =
+                statement.query_map(params![list, collection.0, level, world.organisation.0], |row| row.get(0))?;
+            Ok(unknown.collect::<Result<_, _>>()?)
         })
     }
 

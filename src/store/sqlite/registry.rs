@@ -4,6 +4,7 @@ use crate::access::credential::{Credential, Fingerprint};
 use crate::access::level::Level;
 use crate::access::organisation::{Organisation, OrganisationKey};
 use crate::access::permission::{CollectionKey, Grant};
+use crate::stix::finding::{NotAProfile, Profile};
 use crate::stix::head::Spec;
 use crate::store::StoreError;
 use crate::store::registry::{Change, Collection, Registry, Root};
@@ -25,7 +26,7 @@ pub(super) fn load_within(transaction: &Connection) -> Result<Registry, StoreErr
         roots: all(transaction, "SELECT name, title FROM root ORDER BY key", root)?,
         collections: all(
             transaction,
-            "SELECT key, id, root, title, description, alias, unmarked, specs, created FROM collection ORDER BY id",
+            "SELECT key, id, root, title, description, alias, unmarked, specs, created, profile FROM collection ORDER BY id",
             collection,
         )?,
         organisations: all(transaction, "SELECT key, name, title FROM organisation ORDER BY name", organisation)?,
@@ -64,7 +65,12 @@ fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
         unmarked: level(row.get(6)?)?,
         specs: specs.split(',').filter_map(Spec::parse).collect(),
         created: Timestamp::from_micros(row.get(8)?),
+        profile: profile(&row.get::<_, String>(9)?)?,
     })
+}
+
+fn profile(name: &str) -> rusqlite::Result<Profile> {
+    name.parse().map_err(|error: NotAProfile| FromSqlError::Other(error.into()).into())
 }
 
 fn organisation(row: &Row<'_>) -> rusqlite::Result<Organisation> {
@@ -101,6 +107,10 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
             connection.execute("INSERT INTO root (name, title) VALUES (?, ?)", params![root.name, root.title])?;
         }
         Change::AddCollection(collection) => add_collection(connection, collection)?,
+        Change::SetProfile(collection, profile) => {
+            const SQL: &str = "UPDATE collection SET profile = ? WHERE key = ?";
+            connection.execute(SQL, params![profile.as_str(), collection.0])?;
+        }
         Change::AddOrganisation { name, title } => {
             connection.execute("INSERT INTO organisation (name, title) VALUES (?, ?)", params![name, title])?;
         }
@@ -126,8 +136,9 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
 }
 
 fn add_collection(connection: &Connection, collection: &Collection) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO collection (id, root, title, description, alias, unmarked, specs, created, newest)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)";
+    const SQL: &str =
+        "INSERT INTO collection (id, root, title, description, alias, unmarked, specs, created, profile, newest)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
     let specs: Vec<&str> = collection.specs.iter().map(|spec| spec.as_str()).collect();
     connection.execute(
         SQL,
@@ -140,6 +151,7 @@ fn add_collection(connection: &Connection, collection: &Collection) -> Result<()
             collection.unmarked.rank(),
             specs.join(","),
             collection.created.micros(),
+            collection.profile.as_str(),
         ],
     )?;
     Ok(())

@@ -38,7 +38,9 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// One step per schema version, in order. A step is never edited once it was released.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [TABLES, "ALTER TABLE collection ADD COLUMN profile TEXT NOT NULL DEFAULT 'standard'"];
+
+const TABLES: &str = "
     CREATE TABLE meta (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         generation INTEGER NOT NULL,
@@ -137,7 +139,7 @@ const STEPS: [&str; 1] = ["
         entry TEXT NOT NULL,
         link BLOB NOT NULL
     ) STRICT;
-"];
+";
 
 /// Brings a file to the newest schema, all steps or none. A file of a
 /// newer version is refused: this program would not understand it.

@@ -5,7 +5,7 @@ use super::scan::{self, spec_rank, unversioned_rank};
 use super::schema::NO_LEVEL;
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
-use crate::access::permission::CollectionKey;
+use crate::access::permission::{CollectionKey, World};
 use crate::audit;
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
@@ -59,6 +59,16 @@ impl Table for Shelf<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let found = statement.query_map(params![self.collection.0, id], held)?;
         Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Vec<u8>>, StoreError> {
+        const SQL: &str = "SELECT b.text FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body
+            WHERE e.collection = ?1 AND e.id = ?2 AND e.spec = ?3 AND e.version IS NOT NULL AND (e.level <= ?4 OR e.owner = ?5)
+            ORDER BY e.rank DESC LIMIT 1";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let level = world.level.map(Level::rank);
+        let parameters = params![self.collection.0, id, spec_rank(spec), level, world.organisation.0];
+        Ok(statement.query_row(parameters, |row| row.get(0)).optional()?)
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// Requests that may wait for the writer. One more is told to come back later.
 const QUEUE: usize = 256;
@@ -341,21 +342,27 @@ fn fail(group: Vec<Job>, error: &StoreError) {
 }
 
 fn add(connection: &Connection, push: &Push, now: Timestamp) -> Result<Status, StoreError> {
-    const SQL: &str =
-        "INSERT INTO status (id, root, organisation, collection, expires, resource) VALUES (?, ?, ?, ?, ?, ?)";
     let mut shelf = Shelf { connection, collection: push.collection };
     let (status, entry) = admission::add(&mut shelf, push, now)?;
-    let kept = KeptStatus::of(push, &status, now);
+    if !push.dry_run {
+        keep_status(connection, status.id, &KeptStatus::of(push, &status, now))?;
+    }
+    write_audit(connection, &entry)?;
+    Ok(status)
+}
+
+fn keep_status(connection: &Connection, id: Uuid, kept: &KeptStatus) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO status (id, root, organisation, collection, expires, resource) VALUES (?, ?, ?, ?, ?, ?)";
     connection.prepare_cached(SQL)?.execute(params![
-        status.id.as_bytes(),
+        id.as_bytes(),
         kept.root,
         kept.organisation.0,
         kept.collection.0,
         kept.expires.micros(),
         kept.resource,
     ])?;
-    write_audit(connection, &entry)?;
-    Ok(status)
+    Ok(())
 }
 
 fn delete(connection: &Connection, deletion: &Deletion) -> Result<Deleted, StoreError> {

@@ -21,9 +21,21 @@ pub fn marked(n: usize, version: u32, level: Level) -> String {
 /// Version `version` (seconds) of the `n`th object of a type, with more members.
 pub fn versioned(object_type: &str, n: usize, version: u32, more: &str) -> String {
     format!(
-        r#"{{"type":"{object_type}","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:{version:02}.000Z","name":"Invented {n}"{more}}}"#,
-        id(object_type, n)
+        r#"{{"type":"{object_type}","spec_version":"2.1","id":"{}","created":"2024-01-01T00:00:00.000Z","modified":"2024-01-01T00:00:{version:02}.000Z","name":"Invented {n}"{}{more}}}"#,
+        id(object_type, n),
+        required(object_type)
     )
+}
+
+/// What the standard requires of an object of a type besides a name.
+fn required(object_type: &str) -> &'static str {
+    match object_type {
+        "indicator" => {
+            r#","pattern":"[url:value = 'http://example.com']","pattern_type":"stix","valid_from":"2024-01-01T00:00:00Z""#
+        }
+        "malware" => r#","is_family":false"#,
+        _ => "",
+    }
 }
 
 /// The `n`th IPv4 address, as an observable.

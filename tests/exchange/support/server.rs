@@ -10,6 +10,7 @@ use entente::cli::serve::{Running, start_on};
 use entente::clock::Clock;
 use entente::config::{Ops, Settings};
 use entente::exchange::{Administering, Rights};
+use entente::stix::finding::Profile;
 use entente::stix::head::Spec;
 use entente::store::Store;
 use entente::store::memory::Memory;
@@ -164,9 +165,20 @@ impl Server {
             alias: Some(alias.to_owned()),
             unmarked: Level::Green,
             specs: specs.to_vec(),
+            profile: Profile::Standard,
             created: Timestamp::EPOCH,
         };
         self.admin.add_collection(collection).unwrap();
+    }
+
+    /// The same server, all of whose collections judge by the profile lenient: for objects that
+    /// the standard does not allow and a server must handle all the same.
+    #[must_use]
+    pub fn lenient(self) -> Self {
+        for collection in self.admin.overview().unwrap().registry.collections {
+            self.admin.set_profile(&collection.id, Profile::Lenient).unwrap();
+        }
+        self
     }
 
     /// A client of an organisation, with a fresh certificate that is registered for it.
