@@ -1,11 +1,15 @@
 //! Files of STIX objects, as commands take them: a bundle, an envelope, one object, or one object a line.
 
 use super::Failure;
+use crate::stix::json;
 use crate::taxii::objects::{BodyError, Envelope};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -41,6 +45,15 @@ pub(super) fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
         return Err(whole);
     }
     Ok(lines.into_iter().map(|line| octets.slice_ref(line)).collect())
+}
+
+/// What a bundle says besides its objects; `None` if the file is no bundle.
+pub(super) fn bundle(octets: &Bytes) -> Option<Value> {
+    let parts: BTreeMap<String, &RawValue> = serde_json::from_slice(octets).ok()?;
+    let is_bundle = parts.get("type").is_some_and(|kind| kind.get() == "\"bundle\"");
+    let others = parts.into_iter().filter(|(name, _)| name != "objects");
+    let read = others.map(|(name, text)| Some((name, json::parse(text.get()).ok()?)));
+    is_bundle.then(|| read.collect::<Option<Map<_, _>>>()).flatten().map(Value::Object)
 }
 
 /// What tells a single object from a bundle without objects (STIX 2.1 §8: it need not have any).

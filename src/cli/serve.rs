@@ -6,6 +6,7 @@ use crate::config::{Ops, Settings};
 use crate::exchange::Exchange;
 use crate::http::server::{Parts, Stop, serve};
 use crate::http::tls;
+use crate::stix::judge::Judge;
 use crate::store::Store;
 use crate::store::sqlite::{ServerLock, Sqlite};
 use std::net::{SocketAddr, TcpListener};
@@ -75,6 +76,8 @@ impl Running {
 
 /// Starts a server on the store that the settings name. Returns when it answers.
 pub fn start(settings: &Settings, clock: Clock) -> Result<Running, Failure> {
+    // Now, not when the first sender waits for it.
+    Judge::new()?;
     let lock = Sqlite::lock(&settings.server.data)?;
     let store = Arc::new(Sqlite::open(&settings.server.data, clock.clone())?);
     start_on(settings, clock, store, Some(lock))

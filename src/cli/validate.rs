@@ -46,8 +46,10 @@ struct File {
     objects: Vec<Object>,
 }
 
-/// An object, and what is to be said of it.
+/// An object, and what is to be said of it; or the bundle around the objects.
 struct Object {
+    /// Its place in the file's list; a bundle has none.
+    index: Option<usize>,
     text: Bytes,
     id: Option<String>,
     kind: Option<String>,
@@ -91,9 +93,12 @@ impl Validate {
         let name = path.display().to_string();
         let texts = files::texts(&octets).map_err(|error| Failure::new(format!("{name}: {error}")))?;
         let bar = files::progress(texts.len());
-        let mut objects = Vec::with_capacity(texts.len());
-        for text in texts {
-            objects.push(Object::judged(judge, text, self.profile));
+        let mut objects: Vec<Object> = files::bundle(&octets)
+            .map(|bundle| Object::bundle(judge, &octets, &bundle, self.profile))
+            .into_iter()
+            .collect();
+        for (index, text) in texts.into_iter().enumerate() {
+            objects.push(Object::judged(judge, index, text, self.profile));
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -126,13 +131,26 @@ impl Validate {
 }
 
 impl Object {
-    fn judged(judge: Judge, text: Bytes, profile: Profile) -> Self {
+    fn bundle(judge: Judge, octets: &Bytes, bundle: &Value, profile: Profile) -> Self {
+        Self {
+            index: None,
+            text: octets.slice_ref(octets.trim_ascii()),
+            id: bundle["id"].as_str().map(str::to_owned),
+            kind: Some("bundle".to_owned()),
+            verdict: judge.judge_bundle(bundle, profile),
+            lineage: None,
+            references: Vec::new(),
+        }
+    }
+
+    fn judged(judge: Judge, index: usize, text: Bytes, profile: Profile) -> Self {
         let judged = judge.judge(&text, profile, &[Spec::V21]);
         let object = judged.object.as_ref();
         let member = |name: &str| object.and_then(|object| object.get(name)).and_then(Value::as_str).map(str::to_owned);
         let versioned = judged.head.as_ref().is_some_and(|head| head.version.is_some() && !head.predefined);
         let references = object.map(references).unwrap_or_default();
         Self {
+            index: Some(index),
             id: member("id"),
             kind: member("type"),
             lineage: object.filter(|_| versioned).map(Lineage::of),
@@ -148,7 +166,11 @@ impl Object {
     }
 
     /// What it is called in reports: its id, or for an object without a readable one, its place.
-    fn name(&self, at: usize) -> String {
-        self.id.as_deref().map_or_else(|| format!("objects/{at}"), |id| json::shown(id).trim_matches('"').to_owned())
+    fn name(&self) -> String {
+        match (&self.id, self.index) {
+            (Some(id), _) => json::shown(id).trim_matches('"').to_owned(),
+            (None, Some(index)) => format!("objects/{index}"),
+            (None, None) => "the bundle".to_owned(),
+        }
     }
 }

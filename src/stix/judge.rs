@@ -58,6 +58,13 @@ impl Judge {
         Judged { object: Some(object), head: head.ok(), verdict }
     }
 
+    /// Judges what holds objects together in a bundle (STIX 2.1 §8), without the objects.
+    pub fn judge_bundle(self, bundle: &Value, profile: Profile) -> Verdict {
+        let mut verdict = Verdict::default();
+        self.schemas.check(bundle, "bundle", &mut Report::new(&mut verdict, profile));
+        verdict
+    }
+
     /// Holds an object against the schema of its type and against every rule.
     fn check(self, object: &Value, report: &mut Report<'_>) {
         let (Some(members), Some(object_type)) = (object.as_object(), object["type"].as_str()) else { return };

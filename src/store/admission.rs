@@ -33,8 +33,8 @@ pub trait Table {
     fn version(&mut self, id: &str, spec: Spec, instant: &str) -> Result<Option<Held>, StoreError>;
     /// All entries of an id that have no version, the first added first.
     fn unversioned(&mut self, id: &str) -> Result<Vec<Held>, StoreError>;
-    /// The text of the latest version of an id that a world sees, in one specification version.
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Vec<u8>>, StoreError>;
+    /// What the latest version of an id says that a world sees, in one specification version.
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Lineage>, StoreError>;
     /// The highest `date_added` ever given in the collection.
     fn newest(&mut self) -> Result<Timestamp, StoreError>;
     /// Keeps an entry.
@@ -288,9 +288,7 @@ impl<'p> Admission<'p> {
                 .for_each(|finding| findings.add(finding));
         };
         for spec in [Spec::V20, Spec::V21] {
-            if let Some(text) = table.latest(id, spec, self.push.world)? {
-                look(&Lineage::of_text(&text));
-            }
+            table.latest(id, spec, self.push.world)?.iter().for_each(&mut look);
         }
         self.latest.get(id).into_iter().for_each(|latest| look(latest));
         let refused = findings.is_refused();

@@ -110,6 +110,10 @@ impl Bench {
     }
 
     fn push_as(&self, world: World, manage: bool, objects: &[&str]) -> Status {
+        self.push_with(world, manage, false, objects)
+    }
+
+    fn push_with(&self, world: World, manage: bool, dry_run: bool, objects: &[&str]) -> Status {
         let offers = objects.iter().map(|text| Offer::Sound(Box::new(candidate(text)))).collect();
         let push = Push {
             status: Uuid::new_v4(),
@@ -123,7 +127,7 @@ impl Bench {
             keep_status: 86_400,
             first: 0,
             profile: Profile::Standard,
-            dry_run: false,
+            dry_run,
             offers,
         };
         self.store.add(push).unwrap()
@@ -242,6 +246,70 @@ rules! {
         let both = [version(INDICATOR, 2, Level::Red), version(OTHER_INDICATOR, 1, Level::Red)];
         bench.push_as(bench.world(BERT, Level::Red), true, &[&both[0], &both[1]]);
         assert!(bench.stamps("match[version]=all").iter().all(|stamp| stamp % 1000 == 0), "an owner sees its own at any level");
+    }
+
+    fn a_version_agrees_with_the_others_of_its_object(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 5, Level::Green)]);
+        let other = |n: u32, from: &str, to: &str| version(INDICATOR, n, Level::Green).replacen(from, to, 1);
+        let by = r#""created_by_ref":"identity--252c7c11-daf2-42bd-843b-be65edca9f61","#;
+        let cases = [
+            (other(6, r#""created":"2020-01-01T00:00:00Z""#, r#""created":"2019-01-01T00:00:00Z""#), "(version-created, "),
+            (other(6, r#""created""#, &format!(r#"{by}"created""#)), "(version-creator, "),
+            (other(4, r#""created""#, r#""revoked":true,"created""#), "(version-after-revocation, "),
+        ];
+        for (text, rule) in cases {
+            let failures = failures(&bench.push(ANNA, Level::Red, &[&text]));
+            assert!(failures.len() == 1 && failures[0].contains(rule), "{failures:?}");
+        }
+        let revoked = other(6, r#""created""#, r#""revoked":true,"created""#);
+        assert!(bench.push(ANNA, Level::Red, &[&revoked]).failures().is_empty());
+        let later = failures(&bench.push(ANNA, Level::Red, &[&version(INDICATOR, 7, Level::Green)]));
+        assert!(later.len() == 1 && later[0].contains("(version-after-revocation, "), "{later:?}");
+        assert!(bench.push(ANNA, Level::Red, &[&version(INDICATOR, 3, Level::Green)]).failures().is_empty(), "history may come late");
+    }
+
+    fn versions_of_one_push_agree_with_each_other(bench) {
+        let revoked = version(INDICATOR, 2, Level::Green).replacen(r#""created""#, r#""revoked":true,"created""#, 1);
+        let texts = [version(INDICATOR, 1, Level::Green), version(INDICATOR, 3, Level::Green), revoked];
+        let status = bench.push(ANNA, Level::Red, &[&texts[0], &texts[1], &texts[2]]);
+        assert_eq!((status.successes().len(), status.failures().len()), (2, 1));
+        assert!(failures(&status)[0].contains("there is a later version"), "{:?}", failures(&status));
+    }
+
+    fn a_version_is_held_against_those_only_that_its_submitter_sees(bench) {
+        let revoked = version(INDICATOR, 2, Level::Red).replacen(r#""created""#, r#""revoked":true,"created""#, 1);
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &revoked]);
+        let manager = |level| bench.world(BERT, level);
+        let blind = bench.push_as(manager(Level::Green), true, &[&version(INDICATOR, 3, Level::Green)]);
+        assert!(blind.failures().is_empty(), "it cannot know of the revocation");
+        let seeing = bench.push_as(manager(Level::Red), true, &[&version(INDICATOR, 4, Level::Green)]);
+        assert!(seeing.failures().is_empty(), "the latest version is none that revokes");
+    }
+
+    fn what_a_world_does_not_see_is_unknown_to_it(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Amber), &observable("198.51.100.1", Level::Green)]);
+        let unknown = |who, level| bench.store.unknown(bench.collection, bench.world(who, level), &[INDICATOR, ADDRESS, OTHER_INDICATOR]).unwrap();
+        assert_eq!(unknown(ANNA, Level::Clear), [OTHER_INDICATOR], "an owner sees its own");
+        assert_eq!(unknown(BERT, Level::Amber), [OTHER_INDICATOR]);
+        assert_eq!(unknown(BERT, Level::Green), [INDICATOR, OTHER_INDICATOR]);
+        let none = World { organisation: CARL, level: None };
+        assert_eq!(bench.store.unknown(bench.collection, none, &[ADDRESS]).unwrap(), [ADDRESS]);
+        assert!(bench.store.unknown(bench.collection, none, &[]).unwrap().is_empty());
+    }
+
+    fn a_dry_run_decides_everything_and_keeps_nothing(bench) {
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+        let (seen, stamps) = (bench.texts(ANNA, Level::Red, "match[version]=all"), bench.stamps("match[version]=all"));
+        let texts = [version(INDICATOR, 1, Level::Green), version(INDICATOR, 2, Level::Green), version(OTHER_INDICATOR, 1, Level::Red)];
+        let foreign = bench.push_with(bench.world(BERT, Level::Red), false, true, &[&texts[1], &texts[2], &observable("x", Level::Green)]);
+        assert_eq!((foreign.successes().len(), failures(&foreign).len(), foreign.is_of_dry_run()), (2, 1, true));
+        let own = bench.push_with(bench.world(ANNA, Level::Red), false, true, &[&texts[0], &texts[1]]);
+        let messages: Vec<_> = own.successes().iter().map(|details| details.message.as_deref().unwrap()).collect();
+        assert_eq!(messages, ["was there already", "not stored: this was a dry run"]);
+        assert_eq!(bench.store.status(own.id).unwrap(), None);
+        assert_eq!((bench.texts(ANNA, Level::Red, "match[version]=all"), bench.stamps("match[version]=all")), (seen, stamps));
+        bench.push(CARL, Level::Red, &[&texts[2]]);
+        assert_eq!(bench.count(CARL, Level::Clear, ""), 1, "nobody owns what was but tried");
     }
 
     fn many_offers_of_one_id_cost_no_more_than_many_of_several(bench) {
@@ -554,9 +622,9 @@ const QUERIES: [&str; 9] = [
 ];
 
 fn an_object() -> impl Strategy<Value = String> {
-    (0..4usize, 1..4u32, a_level(), any::<bool>()).prop_map(|(which, n, level, old)| match which {
-        0 | 1 if old => version(IDS[which], n, level).replace(r#""spec_version":"2.1","#, ""),
-        0 | 1 => version(IDS[which], n, level),
+    (0..4usize, 1..4u32, a_level(), any::<bool>(), 0..8usize).prop_map(|(which, n, level, old, says)| match which {
+        0 | 1 if old => says_more(&version(IDS[which], n, level), says).replace(r#""spec_version":"2.1","#, ""),
+        0 | 1 => says_more(&version(IDS[which], n, level), says),
         2 => observable(&format!("198.51.100.{}", n % 2), level),
         // The id of an indicator, without any version: nothing forbids it here.
         _ => format!(
@@ -565,6 +633,16 @@ fn an_object() -> impl Strategy<Value = String> {
             tlp(level)
         ),
     })
+}
+
+/// Now and then, a version says what others of its object may not agree with.
+fn says_more(text: &str, says: usize) -> String {
+    match says {
+        0 => text.replacen(r#""created""#, r#""revoked":true,"created""#, 1),
+        1 => text.replacen(r#""created""#, r#""created_by_ref":"x","created""#, 1),
+        2 => text.replacen("2020-01-01T00:00:00Z", "2019-01-01T00:00:00Z", 1),
+        _ => text.to_owned(),
+    }
 }
 
 fn a_step() -> impl Strategy<Value = Step> {
@@ -647,6 +725,25 @@ fn a_store_of_a_newer_schema_is_refused() {
     drop(file);
     let error = Sqlite::open(directory.path(), clock(&micros)).unwrap_err().to_string();
     assert!(error.contains("schema version 999"), "{error}");
+}
+
+#[test]
+fn a_store_of_the_first_schema_learns_to_judge() {
+    let bench = sqlite();
+    bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &observable("198.51.100.1", Level::Green)]);
+    let Bench { store, micros, directory, collection } = bench;
+    drop(store);
+    let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
+    file.execute_batch("DROP TABLE lineage; ALTER TABLE collection DROP COLUMN profile; PRAGMA user_version = 1")
+        .unwrap();
+    drop(file);
+    let store: Box<dyn Store> = Box::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());
+    assert_eq!(store.registry().unwrap().collections[0].profile, Profile::Standard);
+    let bench = Bench { store, micros, directory, collection };
+    let other = version(INDICATOR, 2, Level::Green).replacen("2020-01-01T00:00:00Z", "2019-01-01T00:00:00Z", 1);
+    let failures = failures(&bench.push(ANNA, Level::Red, &[&other]));
+    assert!(failures[0].contains("(version-created, "), "{failures:?}");
+    assert!(bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]).failures().is_empty());
 }
 
 #[test]

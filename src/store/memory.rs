@@ -13,6 +13,7 @@ use crate::audit;
 use crate::clock::Clock;
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
+use crate::stix::rules::version::Lineage;
 use crate::taxii::filter::{Filter, Versions};
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
@@ -57,6 +58,7 @@ struct Entry {
     level: Level,
     owner: OrganisationKey,
     text: Vec<u8>,
+    lineage: Lineage,
     content: Digest,
 }
 
@@ -167,10 +169,10 @@ impl Table for Shelf {
         Ok(self.entries.iter().filter(|entry| entry.id == id && entry.version.is_none()).map(Entry::held).collect())
     }
 
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Vec<u8>>, StoreError> {
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Lineage>, StoreError> {
         let versions = self.entries.iter().filter(|entry| entry.id == id && entry.spec == spec && entry.is_in(world));
         let latest = versions.filter(|entry| entry.version.is_some()).max_by_key(|entry| entry.instant());
-        Ok(latest.map(|entry| entry.text.clone()))
+        Ok(latest.map(|entry| entry.lineage.clone()))
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
@@ -192,6 +194,7 @@ impl Table for Shelf {
             level: addition.level,
             owner: addition.owner,
             text: addition.candidate.text.to_vec(),
+            lineage: addition.candidate.lineage.clone(),
             content: addition.candidate.content,
         });
         Ok(())

@@ -223,6 +223,8 @@ fn only_the_owner_of_an_id_adds_versions_of_it() {
     assert_eq!(listed.len(), 3);
 }
 
+const ACS: &str = r#""identifier":"isa:guide.19001.ACS3-252c7c11-daf2-42bd-843b-be65edca9f61","create_date_time":"2024-01-01T00:00:00Z","responsible_entity_custodian":"USA.INVENTED","policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit","control_set":{"classification":"U"}"#;
+
 /// Rows: FLT-36.
 /// Quirks: T5, C3.
 #[test]
@@ -260,11 +262,7 @@ fn objects_of_every_kind_are_added() {
             ),
         ),
         marking(1, r#","definition_type":"statement","definition":{"statement":"Copyright"}"#),
-        extended(
-            2,
-            "3a65884d-005a-4290-8335-cb2d778a83ce",
-            r#""identifier":"isa:guide.19001.ACS3-252c7c11-daf2-42bd-843b-be65edca9f61","create_date_time":"2024-01-01T00:00:00Z","responsible_entity_custodian":"USA.INVENTED","policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=permit","control_set":{"classification":"U"}"#,
-        ),
+        extended(2, "3a65884d-005a-4290-8335-cb2d778a83ce", ACS),
         extended(3, "252c7c11-daf2-42bd-843b-be65edca9f61", r#""x_one":1"#),
         unnamed(
             "language-content",

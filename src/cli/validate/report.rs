@@ -19,9 +19,11 @@ struct Tally {
 
 impl Tally {
     fn of(file: &File) -> Self {
-        let objects = file.objects.len();
-        let clean = file.objects.iter().filter(|object| object.verdict.is_clean()).count();
-        let refused = file.objects.iter().filter(|object| object.verdict.is_refused()).count();
+        let count = |counts: fn(&Object) -> bool| {
+            file.objects.iter().filter(|object| object.index.is_some() && counts(object)).count()
+        };
+        let (objects, clean) = (count(|_| true), count(|object| object.verdict.is_clean()));
+        let refused = count(|object| object.verdict.is_refused());
         Self { objects, clean, refused, warned: objects - clean - refused }
     }
 }
@@ -30,9 +32,9 @@ impl Tally {
 pub(super) fn text(files: &[File], profile: Profile) -> Result<(), Failure> {
     for file in files {
         let lines = Lines::of(&file.octets);
-        for (at, object) in file.objects.iter().enumerate().filter(|(_, object)| !object.verdict.is_clean()) {
+        for object in file.objects.iter().filter(|object| !object.verdict.is_clean()) {
             let (line, column) = lines.position(object.offset(file));
-            say(&format!("{}:{line}:{column}: {} {}", file.name, object.name(at), verdict(object)))?;
+            say(&format!("{}:{line}:{column}: {} {}", file.name, object.name(), verdict(object)))?;
             for finding in object.verdict.findings() {
                 let (line, column) = place(file, object, finding, &lines);
                 say(&format!("  {:6} {line}:{column} {finding}", finding.severity.as_str()))?;
@@ -72,7 +74,8 @@ struct FileReport<'f> {
 
 #[derive(Serialize)]
 struct ObjectReport<'f> {
-    index: usize,
+    /// The place in the file's list; null for the bundle around it.
+    index: Option<usize>,
     id: Option<&'f str>,
     #[serde(rename = "type")]
     object_type: Option<&'f str>,
@@ -98,14 +101,14 @@ struct FindingReport<'f> {
 impl<'f> FileReport<'f> {
     fn of(file: &'f File) -> Self {
         let lines = Lines::of(&file.octets);
-        let objects = file.objects.iter().enumerate().filter(|(_, object)| !object.verdict.is_clean());
-        let objects = objects.map(|(at, object)| ObjectReport::of(file, at, object, &lines)).collect();
+        let objects = file.objects.iter().filter(|object| !object.verdict.is_clean());
+        let objects = objects.map(|object| ObjectReport::of(file, object, &lines)).collect();
         Self { file: &file.name, objects, summary: Tally::of(file) }
     }
 }
 
 impl<'f> ObjectReport<'f> {
-    fn of(file: &'f File, index: usize, object: &'f Object, lines: &Lines<'_>) -> Self {
+    fn of(file: &'f File, object: &'f Object, lines: &Lines<'_>) -> Self {
         let (line, column) = lines.position(object.offset(file));
         let findings = object.verdict.findings().iter().map(|finding| {
             let (line, column) = place(file, object, finding, lines);
@@ -113,7 +116,7 @@ impl<'f> ObjectReport<'f> {
             FindingReport { rule: rule.id, severity: severity.as_str(), clause, pointer, line, column, message }
         });
         Self {
-            index,
+            index: object.index,
             id: object.id.as_deref(),
             object_type: object.kind.as_deref(),
             line,

@@ -3,7 +3,6 @@
 use crate::stix::finding::{Finding, INDISPENSABLE, Profile, REQUIRED, Report, Rule, Verdict};
 use crate::stix::json::shown;
 use crate::stix::timestamp::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
 
 pub(crate) static CREATED: Rule = Rule {
@@ -26,34 +25,33 @@ pub(crate) static REVOKED: Rule = Rule {
 };
 
 /// What a version says that binds the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
-    created: Option<String>,
-    modified: Option<String>,
-    created_by_ref: Option<String>,
-    #[serde(default)]
-    revoked: bool,
+    /// Which version says it: `modified`, else `created`.
+    pub version: Option<String>,
+    /// `created`, as it stands.
+    pub created: Option<String>,
+    /// `created_by_ref`, as it stands.
+    pub created_by_ref: Option<String>,
+    /// `revoked`; absent counts as false.
+    pub revoked: bool,
 }
 
 impl Lineage {
     /// Of an object that has been read.
     pub fn of(object: &Value) -> Self {
         let text = |name: &str| object[name].as_str().map(str::to_owned);
+        let created = text("created");
         Self {
-            created: text("created"),
-            modified: text("modified"),
+            version: text("modified").or_else(|| created.clone()),
+            created,
             created_by_ref: text("created_by_ref"),
             revoked: object["revoked"] == true,
         }
     }
 
-    /// Of the text of a stored object. One that was taken in spite of what it says binds nothing.
-    pub fn of_text(text: &[u8]) -> Self {
-        serde_json::from_slice(text).unwrap_or_default()
-    }
-
     fn at(&self) -> Option<Timestamp> {
-        self.modified.as_deref().or(self.created.as_deref()).and_then(Timestamp::parse)
+        self.version.as_deref().and_then(Timestamp::parse)
     }
 
     /// Whether this version is later than another.

@@ -38,7 +38,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// One step per schema version, in order. A step is never edited once it was released.
-const STEPS: [&str; 2] = [TABLES, "ALTER TABLE collection ADD COLUMN profile TEXT NOT NULL DEFAULT 'standard'"];
+const STEPS: [&str; 2] = [TABLES, JUDGEMENT];
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -139,6 +139,22 @@ const TABLES: &str = "
         entry TEXT NOT NULL,
         link BLOB NOT NULL
     ) STRICT;
+";
+
+/// What collections judge by, and what versions of an object must agree about: by the body that says it.
+const JUDGEMENT: &str = "
+    ALTER TABLE collection ADD COLUMN profile TEXT NOT NULL DEFAULT 'standard';
+
+    CREATE TABLE lineage (
+        body INTEGER PRIMARY KEY,
+        created TEXT,
+        created_by_ref TEXT,
+        revoked INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO lineage
+        SELECT b.key, b.text ->> '$.created', b.text ->> '$.created_by_ref', coalesce(b.text ->> '$.revoked', 0) = 1
+        FROM (SELECT body.key, CAST(body.text AS TEXT) AS text FROM entry JOIN body ON body.key = entry.body
+            WHERE entry.version IS NOT NULL) b;
 ";
 
 /// Brings a file to the newest schema, all steps or none. A file of a

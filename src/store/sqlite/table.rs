@@ -9,6 +9,7 @@ use crate::access::permission::{CollectionKey, World};
 use crate::audit;
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
+use crate::stix::rules::version::Lineage;
 use crate::store::admission::{Addition, Held, Table};
 use crate::store::{Deleted, Deletion, Scan, StoreError};
 use crate::taxii::filter::Filter;
@@ -61,14 +62,19 @@ impl Table for Shelf<'_> {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Vec<u8>>, StoreError> {
-        const SQL: &str = "SELECT b.text FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body
-            WHERE e.collection = ?1 AND e.id = ?2 AND e.spec = ?3 AND e.version IS NOT NULL AND (e.level <= ?4 OR e.owner = ?5)
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Lineage>, StoreError> {
+        const SQL: &str = "SELECT e.version, l.created, l.created_by_ref, l.revoked
+            FROM entry e INDEXED BY entry_by_version JOIN lineage l ON l.body = e.body
+            WHERE e.collection = ?1 AND e.id = ?2 AND e.spec = ?3 AND (e.level <= ?4 OR e.owner = ?5)
             ORDER BY e.rank DESC LIMIT 1";
         let mut statement = self.connection.prepare_cached(SQL)?;
         let level = world.level.map(Level::rank);
         let parameters = params![self.collection.0, id, spec_rank(spec), level, world.organisation.0];
-        Ok(statement.query_row(parameters, |row| row.get(0)).optional()?)
+        let latest = statement.query_row(parameters, |row| {
+            let (version, created, created_by_ref, revoked) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            Ok(Lineage { version, created, created_by_ref, revoked })
+        });
+        Ok(latest.optional()?)
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
@@ -91,6 +97,7 @@ impl Table for Shelf<'_> {
         let neighbours = self.neighbours(&place)?;
         let rivals = self.mark_rivals(place.id, addition.owner)?;
         self.connection.prepare_cached(BODY)?.execute(params![addition.candidate.text.as_ref()])?;
+        let body = self.connection.last_insert_rowid();
         self.connection.prepare_cached(ENTRY)?.execute(params![
             self.collection.0,
             addition.date_added.micros(),
@@ -106,8 +113,11 @@ impl Table for Shelf<'_> {
             neighbours.newer_spec,
             rivals,
             addition.candidate.content.0,
-            self.connection.last_insert_rowid(),
+            body,
         ])?;
+        if version.is_some() {
+            self.keep_lineage(body, &addition.candidate.lineage)?;
+        }
         self.raise_newest(addition.date_added)
     }
 }
@@ -195,6 +205,13 @@ impl Shelf<'_> {
         Ok(others > 0)
     }
 
+    fn keep_lineage(&self, body: i64, lineage: &Lineage) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO lineage (body, created, created_by_ref, revoked) VALUES (?, ?, ?, ?)";
+        let Lineage { created, created_by_ref, revoked, version: _ } = lineage;
+        self.connection.prepare_cached(SQL)?.execute(params![body, created, created_by_ref, revoked])?;
+        Ok(())
+    }
+
     fn raise_newest(&self, date_added: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "UPDATE collection SET newest = ? WHERE key = ?";
         self.connection.prepare_cached(SQL)?.execute(params![date_added.micros(), self.collection.0])?;
@@ -251,6 +268,7 @@ impl Shelf<'_> {
         let mut statement = self.connection.prepare_cached(SQL)?;
         let body: i64 = statement.query_row(params![self.collection.0, date_added], |row| row.get(0))?;
         self.connection.prepare_cached("DELETE FROM body WHERE key = ?")?.execute([body])?;
+        self.connection.prepare_cached("DELETE FROM lineage WHERE body = ?")?.execute([body])?;
         Ok(())
     }
 

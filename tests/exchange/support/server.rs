@@ -175,8 +175,14 @@ impl Server {
     /// the standard does not allow and a server must handle all the same.
     #[must_use]
     pub fn lenient(self) -> Self {
+        self.judging_by(Profile::Lenient)
+    }
+
+    /// The same server, all of whose collections judge by a profile.
+    #[must_use]
+    pub fn judging_by(self, profile: Profile) -> Self {
         for collection in self.admin.overview().unwrap().registry.collections {
-            self.admin.set_profile(&collection.id, Profile::Lenient).unwrap();
+            self.admin.set_profile(&collection.id, profile).unwrap();
         }
         self
     }
