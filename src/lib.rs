@@ -9,7 +9,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`clock`] | the only place that asks the time |
-//! | [`stix`] | what STIX says: ids, timestamps, strict JSON, the head of an object, markings, patterns |
+//! | [`stix`] | what STIX says: ids, timestamps, strict JSON, the head of an object, markings, patterns; and the judge, with its schemas and rules |
 //! | [`taxii`] | what TAXII says: resources, filters, pages, media types |
 //! | [`access`] | who is asking, and what they may |
 //! | [`audit`] | what an audit entry says, and its chain |
@@ -29,7 +29,8 @@
 //!
 //! *A push.* The same way to a [`exchange::Writing`]. The envelope is cut into its objects
 //! ([`taxii::objects`]), each is read strictly ([`stix::json`]) for the facts the server
-//! needs ([`stix::head`]). The store's one writer decides ([`store::admission`]), stamps
+//! needs ([`stix::head`]), and judged by schema and rule under the collection's profile
+//! ([`stix::judge`]). The store's one writer decides ([`store::admission`]), stamps
 //! ([`store::order`]), and commits objects, status and audit entry together; then 202.
 //!
 //! *A command.* [`cli`] opens the same store and makes its change through

@@ -52,7 +52,7 @@ fn the_exit_code_tells_clean_from_findings_from_unreadable() {
     assert_eq!(code(&["clean.json", "--profile", "severe"]), Some(2));
     let output = folder.validate(&["empty.json", "clean.json"]);
     assert!(String::from_utf8(output.stderr.clone()).unwrap().starts_with("entente: empty.json: "), "{output:?}");
-    assert!(text(&output).contains("clean.json: 1 objects by the profile standard: 1 clean"), "the others are judged");
+    assert!(text(&output).contains("clean.json: 1 object by the profile standard: 1 clean"), "the others are judged");
 }
 
 #[test]

@@ -6,25 +6,37 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The places where the lines of a text begin.
+/// Octets of a text whose lines are counted together.
+const BLOCK: usize = 1 << 16;
+
+/// Counts the lines of a text, block by block: a place is found by looking at one block and at
+/// one line, and a text of nothing but line ends costs no more than any other.
 pub(super) struct Lines<'t> {
     text: &'t [u8],
-    starts: Vec<usize>,
+    /// The line ends before each block.
+    before: Vec<usize>,
 }
 
 impl<'t> Lines<'t> {
     pub(super) fn of(text: &'t [u8]) -> Self {
-        let after = text.iter().enumerate().filter(|(_, octet)| **octet == b'\n').map(|(at, _)| at + 1);
-        Self { text, starts: std::iter::once(0).chain(after).collect() }
+        let ends = text.chunks(BLOCK).map(line_ends);
+        let before = ends.scan(0, |sum, ends| Some(std::mem::replace(sum, *sum + ends))).collect();
+        Self { text, before }
     }
 
     /// Line and column of an octet, each counted from 1, the column in characters.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self.starts[line - 1];
-        let before = self.text.get(start..offset).unwrap_or_default();
-        (line, String::from_utf8_lossy(before).chars().count() + 1)
+        let offset = offset.min(self.text.len());
+        let block = (offset / BLOCK).min(self.before.len().saturating_sub(1));
+        let ends = self.before.get(block).copied().unwrap_or_default() + line_ends(&self.text[block * BLOCK..offset]);
+        let start = self.text[..offset].iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
+        (ends + 1, String::from_utf8_lossy(&self.text[start..offset]).chars().count() + 1)
     }
+}
+
+#[expect(clippy::naive_bytecount, reason = "files are judged for longer than their lines are counted")]
+fn line_ends(text: &[u8]) -> usize {
+    text.iter().filter(|octet| **octet == b'\n').count()
 }
 
 /// A list or an object, cut into its parts.
@@ -80,5 +92,15 @@ mod tests {
         assert_eq!(lines.position(3), (2, 1));
         assert_eq!(lines.position(5), (2, 2));
         assert_eq!(lines.position(7), (3, 1));
+        assert_eq!(Lines::of(b"").position(0), (1, 1));
+    }
+
+    #[test]
+    fn lines_are_counted_across_blocks() {
+        let text = "ab\n".repeat(100_000);
+        let lines = Lines::of(text.as_bytes());
+        for offset in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, text.len()] {
+            assert_eq!(lines.position(offset), (offset / 3 + 1, offset % 3 + 1), "{offset}");
+        }
     }
 }

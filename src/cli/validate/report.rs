@@ -46,8 +46,9 @@ pub(super) fn text(files: &[File], profile: Profile) -> Result<(), Failure> {
         }
         let Tally { objects, clean, warned, refused } = Tally::of(file);
         say(&format!(
-            "{}: {objects} objects by the profile {profile}: {clean} clean, {warned} with warnings, {refused} refused",
-            file.name
+            "{}: {objects} object{} by the profile {profile}: {clean} clean, {warned} with warnings, {refused} refused",
+            file.name,
+            if objects == 1 { "" } else { "s" }
         ))?;
     }
     Ok(())
