@@ -4,7 +4,7 @@ use super::{Error, Exchange};
 use crate::access::level::Level;
 use crate::access::permission::{Grant, World};
 use crate::audit::Actor;
-use crate::stix::finding::{Finding, Profile, Report, Severity, Verdict};
+use crate::stix::finding::{Report, Severity};
 use crate::stix::json;
 use crate::stix::judge::{Judge, Judged};
 use crate::stix::rules::version::Lineage;
@@ -16,9 +16,12 @@ use crate::taxii::status::{self, Details, Status};
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// Ids that are looked up together.
+const LOOKED_UP: usize = 1000;
 
 /// The right of one caller to add to one collection.
 #[derive(Debug)]
@@ -82,23 +85,59 @@ impl Writing {
         Ok(self.exchange.store.add(push)?)
     }
 
-    /// Judges every text on its own, then looks where their references lead.
+    /// Judges every text on its own, then looks where their references lead. What is sent along and
+    /// sound by itself counts as there, even if it is refused because of a reference of its own.
     fn offers(&self, texts: &[Bytes], first: usize, requested: Timestamp) -> Result<Vec<Offer>, Error> {
         let judge = Judge::new().map_err(|fault| StoreError::Broken(fault.to_string()))?;
+        let follow = DANGLING.severity(self.collection.profile) != Severity::Pass;
         let mut offers = Vec::with_capacity(texts.len());
-        let mut references = References::default();
+        let (mut sent, mut named) = (HashSet::new(), HashSet::new());
         for (at, text) in texts.iter().enumerate() {
             let judged = judge.judge(text, self.collection.profile, &self.collection.specs);
-            if DANGLING.severity(self.collection.profile) != Severity::Pass {
-                references.note(at, &judged);
+            if let (true, Some(object), Some(head), false) =
+                (follow, &judged.object, &judged.head, judged.verdict.is_refused())
+            {
+                named.extend(references(object).into_iter().map(|(_, id)| id.to_owned()));
+                sent.insert(head.id.to_string());
             }
             offers.push(self.offer(text, first + at, requested, judged));
         }
-        let unknown = self.exchange.store.unknown(self.collection.key, self.world, &references.leading_out())?;
-        for (at, findings) in references.dangling(&unknown, self.collection.profile) {
-            tell(&mut offers[at], first + at, findings);
+        let unknown = self.unknown(named.difference(&sent))?;
+        if !unknown.is_empty() {
+            for (at, offer) in offers.iter_mut().enumerate() {
+                self.tell_of_dangling(offer, first + at, requested, &unknown);
+            }
         }
         Ok(offers)
+    }
+
+    /// Which of these ids name nothing that the submitter can see here.
+    fn unknown<'i>(&self, ids: impl Iterator<Item = &'i String>) -> Result<HashSet<String>, StoreError> {
+        let mut ids = ids.map(String::as_str).peekable();
+        let mut unknown = HashSet::new();
+        while ids.peek().is_some() {
+            let some: Vec<&str> = ids.by_ref().take(LOOKED_UP).collect();
+            unknown.extend(self.exchange.store.unknown(self.collection.key, self.world, &some)?);
+        }
+        Ok(unknown)
+    }
+
+    /// Tells of the references of a sound object that lead to what is unknown. Where that is refused,
+    /// the object is sound no longer.
+    fn tell_of_dangling(&self, offer: &mut Offer, at: usize, requested: Timestamp, unknown: &HashSet<String>) {
+        let Offer::Sound(candidate) = offer else { return };
+        // Read anew: to keep where every reference stands would take more memory than the objects.
+        let object = std::str::from_utf8(&candidate.text).ok().and_then(|text| json::parse(text).ok());
+        let mut report = Report::new(&mut candidate.verdict, self.collection.profile);
+        let found = object.as_ref().map(references).unwrap_or_default();
+        for (pointer, id) in found.into_iter().filter(|(_, id)| unknown.contains(*id)) {
+            let message = format!("refers to {id}, which is neither sent along nor here where you can see it");
+            report.find(&DANGLING, pointer, message);
+        }
+        if candidate.verdict.is_refused() {
+            let message = status::message(at, candidate.verdict.findings(), candidate.verdict.count());
+            *offer = Offer::Unsound(failure(object.as_ref(), at, requested, message));
+        }
     }
 
     fn offer(&self, text: &Bytes, at: usize, requested: Timestamp, judged: Judged) -> Offer {
@@ -112,64 +151,21 @@ impl Writing {
                 head,
                 verdict,
             })),
-            (object, _) => Offer::Unsound(failure(object.as_ref(), at, requested, &verdict)),
+            (object, _) => {
+                let message = status::message(at, verdict.findings(), verdict.count());
+                Offer::Unsound(failure(object.as_ref(), at, requested, message))
+            }
         }
     }
 }
 
-/// Puts more findings to an offer that is sound so far; refusals among them make it unsound.
-fn tell(offer: &mut Offer, at: usize, findings: Vec<Finding>) {
-    let Offer::Sound(candidate) = offer else { return };
-    findings.into_iter().for_each(|finding| candidate.verdict.add(finding));
-    if candidate.verdict.is_refused() {
-        let message = Some(status::message(at, candidate.verdict.findings(), candidate.verdict.count()));
-        let version = candidate.head.version.as_ref().map(ToString::to_string).unwrap_or_default();
-        *offer = Offer::Unsound(Details { id: candidate.head.id.to_string(), version, message });
-    }
-}
-
 /// The status entry of an object that cannot be stored, with what can be read of it.
-fn failure(object: Option<&Value>, at: usize, requested: Timestamp, verdict: &Verdict) -> Details {
+fn failure(object: Option<&Value>, at: usize, requested: Timestamp, message: String) -> Details {
     let text = |name: &str| object.and_then(|object| object.get(name)).and_then(Value::as_str);
     let cut = |text: &str| text.chars().take(300).collect();
     Details {
         id: text("id").map_or_else(|| format!("objects/{at}"), cut),
         version: text("modified").or(text("created")).map_or_else(|| requested.to_string(), cut),
-        message: Some(status::message(at, verdict.findings(), verdict.count())),
-    }
-}
-
-/// The references among the objects of a request, and those that lead out of it.
-#[derive(Default)]
-struct References {
-    /// By the place of the object: where it refers to what.
-    from: Vec<(usize, String, String)>,
-    /// The ids of the objects that are sent along and sound by themselves.
-    sent: HashSet<String>,
-}
-
-impl References {
-    fn note(&mut self, at: usize, judged: &Judged) {
-        if let (Some(object), Some(head), false) = (&judged.object, &judged.head, judged.verdict.is_refused()) {
-            self.from.extend(references(object).into_iter().map(|(pointer, id)| (at, pointer, id.to_owned())));
-            self.sent.insert(head.id.to_string());
-        }
-    }
-
-    /// The ids that are referred to and not sent along, each once.
-    fn leading_out(&self) -> Vec<&str> {
-        let out = self.from.iter().map(|(_, _, id)| id.as_str()).filter(|id| !self.sent.contains(*id));
-        out.collect::<BTreeSet<_>>().into_iter().collect()
-    }
-
-    /// The findings by the place of the object, where an id that is referred to is unknown.
-    fn dangling(&self, unknown: &[String], profile: Profile) -> BTreeMap<usize, Vec<Finding>> {
-        let unknown: HashSet<&str> = unknown.iter().map(String::as_str).collect();
-        let mut findings: BTreeMap<usize, Verdict> = BTreeMap::new();
-        for (at, pointer, id) in self.from.iter().filter(|(_, _, id)| unknown.contains(id.as_str())) {
-            let message = format!("refers to {id}, which is neither sent along nor here where you can see it");
-            Report::new(findings.entry(*at).or_default(), profile).find(&DANGLING, pointer, message);
-        }
-        findings.into_iter().map(|(at, verdict)| (at, verdict.findings().to_vec())).collect()
+        message: Some(message),
     }
 }

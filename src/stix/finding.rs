@@ -133,7 +133,7 @@ impl fmt::Display for Finding {
 }
 
 /// Findings of each severity that are kept of one object. Those beyond are counted.
-const KEPT: usize = 50;
+const KEPT: usize = 20;
 
 /// What is to be said of one object.
 #[derive(Clone, Debug, Default)]
@@ -154,7 +154,7 @@ impl Verdict {
         self.findings.is_empty()
     }
 
-    /// The findings that are kept, refusals first: at most 50 of each severity.
+    /// The findings that are kept, refusals first: at most 20 of each severity.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -164,23 +164,37 @@ impl Verdict {
         self.refusals + self.warnings
     }
 
+    /// Whether findings of this severity are no longer kept, only counted.
+    fn is_full(&self, severity: Severity) -> bool {
+        match severity {
+            Severity::Refuse => self.refusals >= KEPT,
+            Severity::Warn => self.warnings >= KEPT,
+            Severity::Pass => true,
+        }
+    }
+
+    /// Counts a finding that is not kept.
+    fn count_only(&mut self, severity: Severity) {
+        match severity {
+            Severity::Refuse => self.refusals += 1,
+            Severity::Warn => self.warnings += 1,
+            Severity::Pass => {}
+        }
+    }
+
     /// Puts a finding to the others, unless the same is said of the same place already.
     /// Takes constant time: of very many findings most are only counted.
     pub fn add(&mut self, finding: Finding) {
-        let kept_refusals = self.refusals.min(KEPT);
-        let (count, after) = match finding.severity {
-            Severity::Refuse => (&mut self.refusals, kept_refusals),
-            Severity::Warn => (&mut self.warnings, self.findings.len()),
-            Severity::Pass => return,
-        };
+        if self.is_full(finding.severity) {
+            return self.count_only(finding.severity);
+        }
         let same = |other: &Finding| other.pointer == finding.pointer && other.message == finding.message;
         if self.findings.iter().any(same) {
             return;
         }
-        if *count < KEPT {
-            self.findings.insert(after, finding);
-        }
-        *count += 1;
+        let after = if finding.severity == Severity::Refuse { self.refusals } else { self.findings.len() };
+        self.count_only(finding.severity);
+        self.findings.insert(after, finding);
     }
 }
 
@@ -200,6 +214,17 @@ impl<'v> Report<'v> {
     /// Whether anybody wants to know of this rule: what nobody wants to know need not be looked for.
     pub fn wants(&self, rule: &Rule) -> bool {
         rule.severity(self.profile) != Severity::Pass
+    }
+
+    /// Whether a finding by this rule need not be put into words: nobody wants to know of it, or there
+    /// are so many already that it is only counted, which this does.
+    pub fn has_enough_of(&mut self, rule: &Rule) -> bool {
+        let severity = rule.severity(self.profile);
+        let enough = self.verdict.is_full(severity);
+        if enough {
+            self.verdict.count_only(severity);
+        }
+        enough
     }
 
     /// Whether something is said of this place already.
@@ -238,7 +263,7 @@ mod tests {
         for place in 0..places {
             report.find(&SHOULD, format!("/{place}"), "recommended");
             report.find(&MUST, format!("/{place}"), "required");
-            report.find(&MUST, format!("/{place}"), "said already");
+            report.find(&MUST, format!("/{place}"), "required");
         }
         verdict
     }
@@ -257,9 +282,9 @@ mod tests {
     #[test]
     fn refusals_come_first_and_the_number_kept_is_bounded() {
         let verdict = verdict(Profile::Standard, 1000);
-        assert_eq!(verdict.findings().len(), 100);
+        assert_eq!(verdict.findings().len(), 40);
         assert!(verdict.count() >= 2000);
-        assert!(verdict.findings()[..50].iter().all(|finding| finding.severity == Severity::Refuse));
+        assert!(verdict.findings()[..20].iter().all(|finding| finding.severity == Severity::Refuse));
         assert_eq!(verdict.findings()[0].to_string(), "/0: required (must, §1)");
     }
 

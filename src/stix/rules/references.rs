@@ -14,7 +14,7 @@ pub static DANGLING: Rule = Rule {
     clause: "STIX 2.1 §2.9",
     severities: RECOMMENDED,
     sentence: "What an object refers to is sent along, or held already where its sender can see it. Predefined \
-               markings and extension definitions need not be.",
+               markings and extension definitions need not be. Looked at are the first 10,000 references.",
 };
 pub(crate) static OBSERVED: Rule = Rule {
     id: "observed-object",
@@ -38,8 +38,11 @@ pub(super) fn observed(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// The ids that an object refers to, each once, with the pointer of the first place that does:
-/// the values of properties named `…_ref` and `…_refs`, at whatever depth.
+/// References of one object that are followed.
+const FOLLOWED: usize = 10_000;
+
+/// The ids that an object refers to, each once, with the pointer of the first place that does: the
+/// values of properties named `…_ref` and `…_refs`, at whatever depth. The first 10,000 of them.
 pub fn references(object: &Value) -> Vec<(String, &str)> {
     let mut found = Found { references: Vec::new(), seen: BTreeSet::new() };
     if let Some(members) = object.as_object() {
@@ -76,7 +79,8 @@ impl<'o> Found<'o> {
     }
 
     fn note(&mut self, id: &'o str, pointer: impl FnOnce() -> String) {
-        if Id::parse(id).is_some() && marking::predefined(id).is_none() && self.seen.insert(id) {
+        let room = self.references.len() < FOLLOWED;
+        if room && Id::parse(id).is_some() && marking::predefined(id).is_none() && self.seen.insert(id) {
             self.references.push((pointer(), id));
         }
     }

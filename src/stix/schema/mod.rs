@@ -13,6 +13,7 @@ mod keyword;
 mod sentence;
 
 use super::finding::{INDISPENSABLE, RECOMMENDED, REQUIRED, Report, Rule};
+use super::json;
 use super::timestamp::Timestamp;
 use include_dir::{Dir, include_dir};
 use jsonschema::{PatternOptions, Validator};
@@ -23,6 +24,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
+
+/// Values that an object may be made of for all its errors to be reported.
+const LARGE: usize = 5_000;
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/schemas/stix-2.1");
 
@@ -166,10 +170,14 @@ struct Document {
 }
 
 /// The files, read once: compiled schemas and error messages look at the same texts.
-static DOCUMENTS: LazyLock<Result<Vec<Document>, SchemaFault>> = LazyLock::new(|| {
+static DOCUMENTS: LazyLock<Result<Documents, SchemaFault>> = LazyLock::new(|| {
     let extensions = FILES.get_dir("extensions").into_iter().flat_map(Dir::files);
-    FILES.files().chain(extensions).filter_map(|file| document(file).transpose()).collect()
+    let documents = FILES.files().chain(extensions).filter_map(|file| document(file).transpose());
+    documents.map(|document| document.map(|document| (document.id, document))).collect()
 });
+
+/// The documents by their `$id`.
+type Documents = BTreeMap<&'static str, Document>;
 
 /// A file as a document; `None` for one without an `$id`, which is data for the others.
 fn document(file: &'static include_dir::File<'static>) -> Result<Option<Document>, SchemaFault> {
@@ -193,15 +201,15 @@ impl Schemas {
         SCHEMAS.as_ref()
     }
 
-    fn compile(documents: &[Document]) -> Result<Self, SchemaFault> {
+    fn compile(documents: &Documents) -> Result<Self, SchemaFault> {
         let mut registry = jsonschema::Registry::new();
-        for document in documents {
+        for document in documents.values() {
             registry =
                 registry.add(document.id, document.schema).map_err(|error| SchemaFault::new(document.name, error))?;
         }
         let registry = registry.prepare().map_err(|error| SchemaFault::new("registry", error))?;
         let categories: HashMap<&str, Category> =
-            documents.iter().filter_map(|document| Some((document.name, Category::of(document.schema)?))).collect();
+            documents.values().filter_map(|document| Some((document.name, Category::of(document.schema)?))).collect();
         let categories = Arc::new(categories.into_iter().map(|(name, group)| (name.to_owned(), group)).collect());
         let options = keyword::with_own(jsonschema::options(), &categories, &vocabularies()?)
             .offline()
@@ -214,7 +222,7 @@ impl Schemas {
             .with_format("language-tag", |text: &str| LanguageTag::parse(text).is_ok());
         let build = |name: &str, schema: &Value| options.build(schema).map_err(|error| SchemaFault::new(name, error));
         let mut types = BTreeMap::new();
-        for Document { name, schema, .. } in documents {
+        for Document { name, schema, .. } in documents.values() {
             let Some(category) = Category::of(schema) else { continue };
             types.insert(*name, Type::of(category, schema, documents, build(name, schema)?));
         }
@@ -238,6 +246,9 @@ impl Schemas {
 
     /// Holds an object against the schema of its type; one of a type without, against what all
     /// objects of its group have in common.
+    ///
+    /// Of a large object the first error is reported only, and nothing of vocabularies: all errors
+    /// together could take a thousand times the memory of what is wrong.
     pub fn check(&self, object: &Value, object_type: &str, report: &mut Report<'_>) {
         let known = self.types.get(object_type);
         let Some(validator) =
@@ -246,6 +257,10 @@ impl Schemas {
             return;
         };
         let clause = known.map_or(WRONG_TYPE.clause, |known| known.clause);
+        if json::has_more_values_than(object, LARGE) {
+            validator.validate(object).err().iter().for_each(|error| sentence::report(error, clause, report));
+            return;
+        }
         for error in validator.iter_errors(object) {
             sentence::report(&error, clause, report);
         }
@@ -274,7 +289,7 @@ fn group_of_unknown(object: &Value) -> Category {
 }
 
 impl Type {
-    fn of(category: Category, schema: &'static Value, documents: &[Document], validator: Validator) -> Self {
+    fn of(category: Category, schema: &'static Value, documents: &Documents, validator: Validator) -> Self {
         let description = schema["description"].as_str().unwrap_or_default();
         let clause = description.split(':').next().filter(|clause| clause.starts_with("STIX"));
         let contributing = schema["x-id-contributing"].as_array();
@@ -290,7 +305,7 @@ impl Type {
 }
 
 /// The names of all properties of a type: its own, and those of what it refers to at its root.
-fn properties(schema: &'static Value, documents: &[Document]) -> Vec<&'static str> {
+fn properties(schema: &'static Value, documents: &Documents) -> Vec<&'static str> {
     let mut names: Vec<&str> = Vec::new();
     let mut next = Some(schema);
     let mut seen = HashSet::new();
@@ -298,10 +313,7 @@ fn properties(schema: &'static Value, documents: &[Document]) -> Vec<&'static st
         names.extend(schema["properties"].as_object().into_iter().flat_map(Map::keys).map(String::as_str));
         // Definitions refer within their file, types to the common ones.
         let reference = schema["$ref"].as_str().filter(|reference| seen.insert(*reference));
-        next = reference.and_then(|reference| {
-            let common = documents.iter().find(|document| document.id == COMMON)?;
-            common.schema.pointer(reference.split_once('#')?.1)
-        });
+        next = reference.and_then(|reference| documents.get(COMMON)?.schema.pointer(reference.split_once('#')?.1));
     }
     names.sort_unstable();
     names.dedup();

@@ -5,7 +5,7 @@ use super::{
     WRONG_TYPE, keyword,
 };
 use crate::stix::finding::{Report, Rule};
-use crate::stix::json::{kind, shown_value, step};
+use crate::stix::json::{self, shown_value, step};
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
 use serde_json::Value;
@@ -16,33 +16,32 @@ const LISTED: usize = 160;
 
 /// Puts what an error of a schema means into `report`. `clause` is that of the object's type.
 pub(super) fn report(error: &ValidationError<'_>, clause: &str, report: &mut Report<'_>) {
-    let place = Place::of(error);
-    let pointer = error.instance_path().as_str();
-    let (rule, pointer, message) = match error.kind() {
-        Kind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            (place.rule_of_missing(), format!("{pointer}{}", step(name)), "is missing".to_owned())
-        }
-        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
-            let name = unexpected.first().map_or("", String::as_str);
-            (&UNEXPECTED, format!("{pointer}{}", step(name)), "must not be here".to_owned())
-        }
-        Kind::PropertyNames { error: inner } => {
-            let name = error_name(inner);
-            let inner_place = Place::of(inner);
-            let (rule, message) = what(inner, &inner_place);
-            (rule, format!("{pointer}{}", step(&name)), format!("the key {message}"))
-        }
-        _ => {
-            let (rule, message) = what(error, &place);
-            (rule, pointer.to_owned(), message)
-        }
+    let (subject, key) = match error.kind() {
+        // A key that is not as it should be: what is wrong with it is an error of its own.
+        Kind::PropertyNames { error: inner } => (&**inner, Some(error_name(inner))),
+        _ => (error, None),
     };
-    // One refusal tells enough of a place: what is no timestamp has no fraction either.
-    if report.wants(rule) && !report.refuses(&pointer) {
-        let clause = place.clause.unwrap_or_else(|| clause.to_owned());
-        report.find_by(rule, Cow::Owned(clause), pointer, message);
+    let rule = rule(subject.kind(), subject.instance());
+    if report.has_enough_of(rule) {
+        return;
     }
+    let place = Place::of(subject);
+    let name = match subject.kind() {
+        Kind::Required { property } => property.as_str(),
+        Kind::AdditionalProperties { unexpected } => unexpected.first().map(String::as_str),
+        _ => key.as_deref(),
+    };
+    let pointer = name.map_or_else(String::new, step);
+    let pointer = format!("{}{pointer}", error.instance_path().as_str());
+    // One refusal tells enough of a place: what is no timestamp has no fraction either.
+    if report.refuses(&pointer) {
+        return;
+    }
+    let rule = if matches!(subject.kind(), Kind::Required { .. }) { place.rule_of_missing() } else { rule };
+    let message = message(subject.kind(), subject.instance(), &place);
+    let message = if key.is_some() { format!("the key {message}") } else { message };
+    let clause = place.clause.unwrap_or_else(|| clause.to_owned());
+    report.find_by(rule, Cow::Owned(clause), pointer, message);
 }
 
 /// The key that a `propertyNames` error is about.
@@ -50,49 +49,68 @@ fn error_name(inner: &ValidationError<'_>) -> String {
     inner.instance().as_str().unwrap_or_default().to_owned()
 }
 
-/// The rule that an error breaks, and what is wrong.
-fn what(error: &ValidationError<'_>, place: &Place) -> (&'static Rule, String) {
-    let value = error.instance();
-    let found = || shown_value(value);
-    match error.kind() {
-        Kind::Type { kind: expected } => {
-            (&WRONG_TYPE, format!("should be {}, is {}", type_words(expected), kind(value)))
-        }
-        Kind::Pattern { .. } | Kind::Format { .. } | Kind::MinLength { .. } | Kind::MaxLength { .. } => {
-            let form = place.form.as_deref().unwrap_or("of the form that the standard asks for");
-            (&MALFORMED, format!("{} is not {form}", found()))
-        }
-        Kind::Not { .. } => (
-            &MALFORMED,
-            place.form.as_deref().map_or_else(|| not(&found()), |form| format!("{} is not {form}", found())),
-        ),
-        Kind::Enum { options } => (&NOT_ALLOWED, format!("{} is not one of {}", found(), listed(options))),
-        Kind::Constant { expected_value } => {
-            (&NOT_ALLOWED, format!("{} should be {}", found(), shown_value(expected_value)))
-        }
-        Kind::Minimum { limit } => (&NOT_ALLOWED, format!("{} is less than {limit}", found())),
-        Kind::Maximum { limit } => (&NOT_ALLOWED, format!("{} is more than {limit}", found())),
-        Kind::ExclusiveMinimum { limit } => (&NOT_ALLOWED, format!("{} is not more than {limit}", found())),
-        Kind::ExclusiveMaximum { limit } => (&NOT_ALLOWED, format!("{} is not less than {limit}", found())),
-        Kind::MinItems { .. } if value.as_array().is_some_and(Vec::is_empty) => {
-            (&EMPTY, "is an empty list: leave the property out instead".to_owned())
-        }
-        Kind::MinProperties { .. } => (&EMPTY, "is empty: leave it out instead".to_owned()),
-        Kind::MinItems { limit } => (&NOT_ALLOWED, format!("has fewer than {limit} items")),
-        Kind::MaxItems { limit } => (&NOT_ALLOWED, format!("has more than {limit} items")),
-        Kind::MaxProperties { limit } => (&UNEXPECTED, format!("has more than {limit} members")),
-        Kind::FalseSchema => (&COMBINATION, "must not be here together with what else the object says".to_owned()),
-        Kind::AnyOf { .. } => (&COMBINATION, place.choice("at least one of")),
-        Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. } => (&COMBINATION, place.choice("exactly one of")),
-        Kind::Contains => (&COMBINATION, place.form_or("lacks an item that it must have")),
-        Kind::Custom { keyword, message } if keyword == keyword::REFERENCES => (&REFERENCE_TYPE, message.clone()),
-        Kind::Custom { keyword, message } if keyword == keyword::VOCABULARY => (&VOCABULARY, message.clone()),
-        other => (&UNJUDGED, format!("cannot be held against its schema: {}", other.keyword())),
+/// The rule that an error breaks.
+fn rule(kind: &Kind, value: &Value) -> &'static Rule {
+    match kind {
+        Kind::Required { .. } => &MISSING,
+        Kind::Type { .. } => &WRONG_TYPE,
+        Kind::Pattern { .. }
+        | Kind::Format { .. }
+        | Kind::MinLength { .. }
+        | Kind::MaxLength { .. }
+        | Kind::Not { .. } => &MALFORMED,
+        Kind::MinItems { .. } if value.as_array().is_some_and(Vec::is_empty) => &EMPTY,
+        Kind::MinProperties { .. } => &EMPTY,
+        Kind::Enum { .. }
+        | Kind::Constant { .. }
+        | Kind::Minimum { .. }
+        | Kind::Maximum { .. }
+        | Kind::MinItems { .. }
+        | Kind::MaxItems { .. } => &NOT_ALLOWED,
+        Kind::AdditionalProperties { .. } | Kind::MaxProperties { .. } => &UNEXPECTED,
+        Kind::FalseSchema
+        | Kind::AnyOf { .. }
+        | Kind::OneOfNotValid { .. }
+        | Kind::OneOfMultipleValid { .. }
+        | Kind::Contains => &COMBINATION,
+        Kind::Custom { keyword, .. } if keyword == keyword::REFERENCES => &REFERENCE_TYPE,
+        Kind::Custom { keyword, .. } if keyword == keyword::VOCABULARY => &VOCABULARY,
+        _ => &UNJUDGED,
     }
 }
 
-fn not(found: &str) -> String {
-    format!("{found} is not allowed here")
+/// What is wrong with a value, in words.
+fn message(kind: &Kind, value: &Value, place: &Place) -> String {
+    let found = || shown_value(value);
+    match kind {
+        Kind::Required { .. } => "is missing".to_owned(),
+        Kind::AdditionalProperties { .. } => "must not be here".to_owned(),
+        Kind::Type { kind: expected } => format!("should be {}, is {}", type_words(expected), json::kind(value)),
+        Kind::Pattern { .. } | Kind::Format { .. } | Kind::MinLength { .. } | Kind::MaxLength { .. } => {
+            format!("{} is not {}", found(), place.form_or("of the form that the standard asks for"))
+        }
+        Kind::Not { .. } => match &place.form {
+            Some(form) => format!("{} is not {form}", found()),
+            None => format!("{} is not allowed here", found()),
+        },
+        Kind::Enum { options } => format!("{} is not one of {}", found(), listed(options)),
+        Kind::Constant { expected_value } => format!("{} should be {}", found(), shown_value(expected_value)),
+        Kind::Minimum { limit } => format!("{} is less than {limit}", found()),
+        Kind::Maximum { limit } => format!("{} is more than {limit}", found()),
+        Kind::MinItems { .. } if value.as_array().is_some_and(Vec::is_empty) => {
+            "is an empty list: leave the property out instead".to_owned()
+        }
+        Kind::MinProperties { .. } => "is empty: leave it out instead".to_owned(),
+        Kind::MinItems { limit } => format!("has fewer than {limit} items"),
+        Kind::MaxItems { limit } => format!("has more than {limit} items"),
+        Kind::MaxProperties { limit } => format!("has more than {limit} members"),
+        Kind::FalseSchema => "must not be here together with what else the object says".to_owned(),
+        Kind::AnyOf { .. } => place.choice("at least one of"),
+        Kind::OneOfNotValid { .. } | Kind::OneOfMultipleValid { .. } => place.choice("exactly one of"),
+        Kind::Contains => place.form_or("lacks an item that it must have"),
+        Kind::Custom { message, .. } => message.clone(),
+        other => format!("cannot be held against its schema: {}", other.keyword()),
+    }
 }
 
 fn type_words(expected: &TypeKind) -> String {
@@ -144,7 +162,7 @@ impl Place {
         };
         let Some((id, fragment)) = location.split_once('#') else { return Self::default() };
         let Ok(documents) = &*DOCUMENTS else { return Self::default() };
-        let Some(document) = documents.iter().find(|document| document.id == id) else { return Self::default() };
+        let Some(document) = documents.get(id) else { return Self::default() };
         let fragment = percent_decoded(fragment);
         let Some((parent, _)) = fragment.rsplit_once('/') else { return Self::default() };
         let around = document.schema.pointer(parent);
