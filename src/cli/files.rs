@@ -5,7 +5,6 @@ use crate::stix::json;
 use crate::taxii::objects::{BodyError, Envelope};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -28,14 +27,22 @@ pub(super) fn read(file: &Path) -> Result<Bytes, Failure> {
 /// The objects of a file, each as its text: of an envelope or bundle, the whole file if it is one
 /// object, or else each line.
 pub(super) fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
+    if octets.starts_with(BYTE_ORDER_MARK) {
+        return Err(BodyError::NotJson(
+            "it begins with a byte order mark, which JSON must not (RFC 8259 §8.1)".to_owned(),
+        ));
+    }
     let whole = match Envelope::split(octets, usize::MAX) {
         Ok(envelope) => return Ok(envelope.objects.iter().map(|text| octets.slice_ref(text.as_bytes())).collect()),
         Err(error) => error,
     };
-    match serde_json::from_slice(octets) {
-        Ok(Whole { objects: None, object_type: Some(Kind::Text(kind)) }) if kind == "bundle" => return Ok(Vec::new()),
-        Ok(Whole { objects: None, object_type: Some(_) }) => return Ok(vec![octets.slice_ref(octets.trim_ascii())]),
-        _ => {}
+    if let Some(members) = members(octets) {
+        return match members.get("objects").map(|objects| objects.get()) {
+            Some(list) if list.starts_with('[') && list[1..].trim_start() == "]" => Ok(Vec::new()),
+            Some(list) if list.starts_with('[') => Err(whole),
+            None if is_bundle(&members) => Ok(Vec::new()),
+            _ => Ok(vec![octets.slice_ref(octets.trim_ascii())]),
+        };
     }
     let lines: Vec<&[u8]> =
         octets.split(|&octet| octet == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect();
@@ -47,28 +54,30 @@ pub(super) fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
     Ok(lines.into_iter().map(|line| octets.slice_ref(line)).collect())
 }
 
-/// What a bundle says besides its objects; `None` if the file is no bundle.
+/// What a bundle says besides its objects; `None` if the file is no bundle, or not readable as one.
 pub(super) fn bundle(octets: &Bytes) -> Option<Value> {
-    let parts: BTreeMap<String, &RawValue> = serde_json::from_slice(octets).ok()?;
-    let is_bundle = parts.get("type").is_some_and(|kind| kind.get() == "\"bundle\"");
-    let others = parts.into_iter().filter(|(name, _)| name != "objects");
-    let read = others.map(|(name, text)| Some((name, json::parse(text.get()).ok()?)));
-    is_bundle.then(|| read.collect::<Option<Map<_, _>>>()).flatten().map(Value::Object)
+    let members = members(octets).filter(is_bundle)?;
+    // Objects are judged one by one; that there are none is the bundle's own affair.
+    let own = members.into_iter().filter(|(name, text)| name != "objects" || text.get().len() < SHORT);
+    let read = own.map(|(name, text)| Some((name, json::parse(text.get()).ok()?)));
+    let mut bundle: Map<String, Value> = read.collect::<Option<_>>()?;
+    if bundle.get("objects").and_then(Value::as_array).is_some_and(|objects| !objects.is_empty()) {
+        bundle.remove("objects");
+    }
+    Some(Value::Object(bundle))
 }
 
-/// What tells a single object from a bundle without objects (STIX 2.1 §8: it need not have any).
-#[derive(Deserialize)]
-struct Whole {
-    objects: Option<IgnoredAny>,
-    #[serde(rename = "type")]
-    object_type: Option<Kind>,
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// A list of objects that is shorter than this, in octets, may be empty.
+const SHORT: usize = 100;
+
+/// The members of a file that is one JSON object.
+fn members(octets: &Bytes) -> Option<BTreeMap<String, &RawValue>> {
+    serde_json::from_slice(octets).ok()
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Kind {
-    Text(String),
-    Other(IgnoredAny),
+fn is_bundle(members: &BTreeMap<String, &RawValue>) -> bool {
+    members.get("type").is_some_and(|kind| kind.get() == "\"bundle\"")
 }
 
 /// How far a long piece of work is. Drawn on a terminal only.
@@ -104,8 +113,18 @@ mod tests {
     }
 
     #[test]
+    fn one_object_is_an_object_whatever_is_wrong_with_it() {
+        for text in
+            ["{}", "{\"id\":1}", "{\"type\":1,\"type\":2}", "{\"type\":\"observed-data\",\"objects\":{\"0\":{}}}"]
+        {
+            assert_eq!(split(text).unwrap(), [text]);
+        }
+        assert_eq!(split("{\"objects\":[ ]}").unwrap(), [""; 0]);
+    }
+
+    #[test]
     fn anything_else_is_an_error() {
-        for text in ["", "[]", "hello", "{}", "{\"objects\":[\n{]}", "{\"objects\":\n{}}", "{\"objects\":[]}"] {
+        for text in ["", "[]", "hello", "{\"objects\":[\n{]}", "{\"objects\":[1],\"objects\":[1]}", "\u{feff}{}"] {
             assert!(split(text).is_err(), "{text}");
         }
     }

@@ -73,7 +73,7 @@ enum Command {
     Grant(grant::Grant),
     /// Add objects from files: bundles, envelopes, or one object a line.
     Import(import::Import),
-    /// Judge the objects of files as a collection would: exit 0 if nothing is found, 1 if something is, 2 if a file cannot be read.
+    /// Judge the STIX 2.1 objects of files as a collection would: exit 0 if nothing is found, 1 if something is, 2 if a file cannot be read.
     Validate(validate::Validate),
     /// Write all versions of all objects of a collection as a bundle, each as it was received.
     Export {
@@ -169,7 +169,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Cert(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Grant(command) => command.run(&open(config)?.1),
         Command::Import(command) => return command.run(&open(config)?.1),
-        Command::Validate(command) => return command.run(),
+        Command::Validate(command) => return Ok(command.run()),
         Command::Export { collection, out } => export::run(&open(config)?.1, &collection, out.as_deref()),
         Command::Serve { listen, ops } => serve::run(settings(config)?, listen, ops),
         Command::Check { json } => return check::run(config, json),

@@ -6,14 +6,14 @@ mod report;
 use super::{Failure, files, warn};
 use crate::stix::finding::{Profile, Report, Verdict};
 use crate::stix::head::Spec;
-use crate::stix::json;
+use crate::stix::json::{self, Digest};
 use crate::stix::judge::Judge;
-use crate::stix::rules::version::Lineage;
+use crate::stix::rules::version::{CONTENT, Lineage};
 use crate::stix::rules::{DANGLING, references};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,9 +54,18 @@ struct Object {
     id: Option<String>,
     kind: Option<String>,
     verdict: Verdict,
-    /// What it must agree with other versions of itself about; `None` for what has no versions.
-    lineage: Option<Lineage>,
+    /// What tells it from other versions of itself; `None` for a bundle and for what cannot be read.
+    identity: Option<Identity>,
     references: Vec<(String, String)>,
+}
+
+/// What tells a version of an object from the others.
+struct Identity {
+    /// When the version was made; `None` for what has no versions.
+    instant: Option<String>,
+    content: Digest,
+    /// What versions must agree about; `None` for what has none, and for predefined markings.
+    lineage: Option<Lineage>,
 }
 
 /// Nothing was wrong; something was found; something could not be read.
@@ -65,8 +74,18 @@ const FINDINGS: u8 = 1;
 const UNREADABLE: u8 = 2;
 
 impl Validate {
-    /// Judges the objects of all files together: they may refer to each other.
-    pub(super) fn run(&self) -> Result<ExitCode, Failure> {
+    /// Judges the objects of all files together: they may refer to each other. What keeps it from
+    /// saying what it found counts as unreadable, too.
+    pub(super) fn run(&self) -> ExitCode {
+        let judged = self.judge_all().unwrap_or_else(|Failure(reason)| {
+            // Without standard error there is nobody to tell.
+            let _ = warn(&format!("entente: {reason}"));
+            UNREADABLE
+        });
+        judged.into()
+    }
+
+    fn judge_all(&self) -> Result<u8, Failure> {
         let judge = Judge::new()?;
         let mut files = Vec::new();
         let mut code = CLEAN;
@@ -85,7 +104,7 @@ impl Validate {
             Format::Json => super::say_json(&report::json(&files, self.profile)?)?,
         }
         let found = files.iter().flat_map(|file| &file.objects).any(|object| !object.verdict.is_clean());
-        Ok(if found { code.max(FINDINGS) } else { code }.into())
+        Ok(if found { code.max(FINDINGS) } else { code })
     }
 
     fn judge(&self, judge: Judge, path: &std::path::Path) -> Result<File, Failure> {
@@ -105,27 +124,53 @@ impl Validate {
         Ok(File { name, octets, objects })
     }
 
-    /// What shows only beside the other objects: versions that do not agree, references that lead nowhere.
+    /// What shows only beside the other objects: references that lead nowhere, versions that contradict
+    /// each other. Objects that are refused by themselves count as not there.
     fn judge_together(&self, files: &mut [File]) {
         let objects = || files.iter().flat_map(|file| &file.objects);
-        let sent: BTreeSet<String> = objects().filter_map(|object| object.id.clone()).collect();
-        let mut latest: BTreeMap<String, Lineage> = BTreeMap::new();
+        let sent: HashSet<String> =
+            objects().filter(|object| !object.verdict.is_refused()).filter_map(|object| object.id.clone()).collect();
+        let mut versions = Versions::default();
         for object in files.iter_mut().flat_map(|file| &mut file.objects) {
+            let is_refused = object.verdict.is_refused();
             let mut report = Report::new(&mut object.verdict, self.profile);
-            if report.wants(&DANGLING) {
-                for (pointer, id) in object.references.iter().filter(|(_, id)| !sent.contains(id)) {
-                    report.find(&DANGLING, pointer, format!("refers to {id}, which is in none of the files"));
-                }
+            for (pointer, id) in object.references.iter().filter(|(_, id)| !sent.contains(id)) {
+                report.find(&DANGLING, pointer, format!("refers to {id}, which is in none of the files"));
             }
-            let (Some(id), Some(lineage)) = (&object.id, &object.lineage) else { continue };
-            let Some(other) = latest.get_mut(id) else {
-                latest.insert(id.clone(), lineage.clone());
-                continue;
-            };
-            lineage.judge_beside(other, self.profile).into_iter().for_each(|finding| object.verdict.add(finding));
-            if lineage.is_later_than(other) {
-                *other = lineage.clone();
+            if !is_refused {
+                versions.look_at(object, self.profile);
             }
+        }
+    }
+}
+
+/// The versions seen so far.
+#[derive(Default)]
+struct Versions {
+    /// What the latest version of each id says.
+    latest: HashMap<String, Lineage>,
+    /// The content of each version, by id and instant.
+    contents: HashMap<(String, Option<String>), Digest>,
+}
+
+impl Versions {
+    /// Judges an object beside the versions before it.
+    fn look_at(&mut self, object: &mut Object, profile: Profile) {
+        let Some((id, identity)) = object.id.clone().zip(object.identity.take()) else { return };
+        let Identity { instant, content, lineage } = identity;
+        let known = self.contents.entry((id.clone(), instant)).or_insert(content);
+        if *known != content {
+            let message = "other content of this id and version is in the files before";
+            return Report::new(&mut object.verdict, profile).find(&CONTENT, "/id", message);
+        }
+        let Some(lineage) = lineage else { return };
+        let Some(other) = self.latest.get_mut(&id) else {
+            self.latest.insert(id, lineage);
+            return;
+        };
+        lineage.judge_beside(other, profile).into_iter().for_each(|finding| object.verdict.add(finding));
+        if lineage.is_later_than(other) {
+            *other = lineage;
         }
     }
 }
@@ -138,7 +183,7 @@ impl Object {
             id: bundle["id"].as_str().map(str::to_owned),
             kind: Some("bundle".to_owned()),
             verdict: judge.judge_bundle(bundle, profile),
-            lineage: None,
+            identity: None,
             references: Vec::new(),
         }
     }
@@ -147,14 +192,21 @@ impl Object {
         let judged = judge.judge(&text, profile, &[Spec::V21]);
         let object = judged.object.as_ref();
         let member = |name: &str| object.and_then(|object| object.get(name)).and_then(Value::as_str).map(str::to_owned);
-        let versioned = judged.head.as_ref().is_some_and(|head| head.version.is_some() && !head.predefined);
-        let references = object.map(references).unwrap_or_default();
+        let identity = object.zip(judged.head.as_ref()).map(|(object, head)| Identity {
+            instant: head.version.as_ref().map(|version| version.instant().to_owned()),
+            content: json::digest(object),
+            lineage: (head.version.is_some() && !head.predefined).then(|| Lineage::of(object)),
+        });
+        let mut leading = Vec::new();
+        object
+            .iter()
+            .for_each(|object| references(object, &mut |id, pointer| leading.push((pointer(), id.to_owned()))));
         Self {
             index: Some(index),
             id: member("id"),
             kind: member("type"),
-            lineage: object.filter(|_| versioned).map(Lineage::of),
-            references: references.into_iter().map(|(pointer, id)| (pointer, id.to_owned())).collect(),
+            identity,
+            references: leading,
             verdict: judged.verdict,
             text,
         }

@@ -4,7 +4,7 @@ use super::{Error, Exchange};
 use crate::access::level::Level;
 use crate::access::permission::{Grant, World};
 use crate::audit::Actor;
-use crate::stix::finding::{Report, Severity};
+use crate::stix::finding::Report;
 use crate::stix::json;
 use crate::stix::judge::{Judge, Judged};
 use crate::stix::rules::version::Lineage;
@@ -89,15 +89,16 @@ impl Writing {
     /// sound by itself counts as there, even if it is refused because of a reference of its own.
     fn offers(&self, texts: &[Bytes], first: usize, requested: Timestamp) -> Result<Vec<Offer>, Error> {
         let judge = Judge::new().map_err(|fault| StoreError::Broken(fault.to_string()))?;
-        let follow = DANGLING.severity(self.collection.profile) != Severity::Pass;
         let mut offers = Vec::with_capacity(texts.len());
         let (mut sent, mut named) = (HashSet::new(), HashSet::new());
         for (at, text) in texts.iter().enumerate() {
             let judged = judge.judge(text, self.collection.profile, &self.collection.specs);
-            if let (true, Some(object), Some(head), false) =
-                (follow, &judged.object, &judged.head, judged.verdict.is_refused())
-            {
-                named.extend(references(object).into_iter().map(|(_, id)| id.to_owned()));
+            if let (Some(object), Some(head), false) = (&judged.object, &judged.head, judged.verdict.is_refused()) {
+                references(object, &mut |id, _| {
+                    if !named.contains(id) {
+                        named.insert(id.to_owned());
+                    }
+                });
                 sent.insert(head.id.to_string());
             }
             offers.push(self.offer(text, first + at, requested, judged));
@@ -129,11 +130,14 @@ impl Writing {
         // Read anew: to keep where every reference stands would take more memory than the objects.
         let object = std::str::from_utf8(&candidate.text).ok().and_then(|text| json::parse(text).ok());
         let mut report = Report::new(&mut candidate.verdict, self.collection.profile);
-        let found = object.as_ref().map(references).unwrap_or_default();
-        for (pointer, id) in found.into_iter().filter(|(_, id)| unknown.contains(*id)) {
-            let message = format!("refers to {id}, which is neither sent along nor here where you can see it");
-            report.find(&DANGLING, pointer, message);
-        }
+        let mut tell = |id: &str, pointer: &dyn Fn() -> String| {
+            if unknown.contains(id) && !report.has_enough_of(&DANGLING) {
+                let message = format!("refers to {id}, which is neither sent along nor here where you can see it");
+                report.find(&DANGLING, pointer(), message);
+            }
+        };
+        object.iter().for_each(|object| references(object, &mut tell));
+        candidate.verdict = std::mem::take(&mut candidate.verdict).shortened(status::TOLD);
         if candidate.verdict.is_refused() {
             let message = status::message(at, candidate.verdict.findings(), candidate.verdict.count());
             *offer = Offer::Unsound(failure(object.as_ref(), at, requested, message));
@@ -149,7 +153,7 @@ impl Writing {
                 lineage: Lineage::of(&object),
                 text: text.clone(),
                 head,
-                verdict,
+                verdict: verdict.shortened(status::TOLD),
             })),
             (object, _) => {
                 let message = status::message(at, verdict.findings(), verdict.count());

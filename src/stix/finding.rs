@@ -10,7 +10,8 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// All that the standard requires and recommends; custom content only through extensions.
+    /// What the standard requires, and what it recommends as far as there are rules for it; custom
+    /// content only through extensions.
     Strict,
     /// All that the standard requires; what it recommends is a warning.
     #[default]
@@ -91,7 +92,7 @@ pub struct Rule {
 /// What the standard requires (MUST).
 pub(super) const REQUIRED: [Severity; 3] = [Severity::Refuse, Severity::Refuse, Severity::Warn];
 /// What the standard recommends (SHOULD).
-pub(super) const RECOMMENDED: [Severity; 3] = [Severity::Refuse, Severity::Warn, Severity::Pass];
+pub(super) const RECOMMENDED: [Severity; 3] = [Severity::Refuse, Severity::Warn, Severity::Warn];
 /// What the standard allows and advises against: custom content without an extension definition.
 pub(super) const DEPRECATED: [Severity; 3] = [Severity::Refuse, Severity::Pass, Severity::Pass];
 /// What a server cannot do without.
@@ -164,6 +165,14 @@ impl Verdict {
         self.refusals + self.warnings
     }
 
+    /// The same, with the first findings only.
+    #[must_use]
+    pub fn shortened(mut self, most: usize) -> Self {
+        self.findings.truncate(most);
+        self.findings.shrink_to_fit();
+        self
+    }
+
     /// Whether findings of this severity are no longer kept, only counted.
     fn is_full(&self, severity: Severity) -> bool {
         match severity {
@@ -192,7 +201,8 @@ impl Verdict {
         if self.findings.iter().any(same) {
             return;
         }
-        let after = if finding.severity == Severity::Refuse { self.refusals } else { self.findings.len() };
+        let refusals = self.refusals.min(self.findings.len());
+        let after = if finding.severity == Severity::Refuse { refusals } else { self.findings.len() };
         self.count_only(finding.severity);
         self.findings.insert(after, finding);
     }
@@ -276,7 +286,7 @@ mod tests {
         };
         assert_eq!(count(Profile::Strict), (true, 2));
         assert_eq!(count(Profile::Standard), (true, 2));
-        assert_eq!(count(Profile::Lenient), (false, 1));
+        assert_eq!(count(Profile::Lenient), (false, 2));
     }
 
     #[test]

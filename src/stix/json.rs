@@ -12,6 +12,10 @@ use std::fmt;
 /// Arrays and objects may be nested this deep, the outermost counted.
 pub const MAX_DEPTH: usize = 64;
 
+/// The longest member name, in octets: four times as long as any that STIX allows (STIX 2.1 §3.1), and short enough
+/// that a place can be named by it.
+const LONGEST_NAME: usize = 1000;
+
 /// A text may be made of this many values, and of one more for each [`OCTETS_PER_VALUE`] of its octets: a
 /// value takes more memory than it takes to write `0,`, and what is read must not outgrow what was sent.
 const VALUES: usize = 1 << 18;
@@ -155,10 +159,18 @@ pub fn has_more_values_than(value: &Value, most: usize) -> bool {
 }
 
 /// One step of a JSON pointer into an object (RFC 6901 §3), with the `/` before it. Long names are
-/// cut: a pointer is for people.
+/// cut, and what a terminal would obey is escaped: a pointer is for people.
 pub fn step(name: &str) -> String {
-    let cut: String = name.chars().take(64).collect();
-    format!("/{}", cut.replace('~', "~0").replace('/', "~1"))
+    let mut step = String::from("/");
+    for char in name.chars().take(64) {
+        match char {
+            '~' => step.push_str("~0"),
+            '/' => step.push_str("~1"),
+            '\'' | '"' | '\\' => step.push(char),
+            _ => step.extend(char.escape_debug()),
+        }
+    }
+    step
 }
 
 /// One step on the way into a value.
@@ -269,6 +281,9 @@ impl<'de> Visitor<'de> for Strict<'_> {
             self.progress.place.push(Step::Name(name.clone()));
             self.progress.spend(MEMBER)?;
             refuse_nul(&name)?;
+            if name.len() > LONGEST_NAME {
+                return Err(A::Error::custom(format!("a member name is longer than {LONGEST_NAME} octets")));
+            }
             if map.contains_key(&name) {
                 return Err(A::Error::custom(format!("the member name {} occurs twice", shown(&name))));
             }
@@ -349,9 +364,11 @@ mod tests {
 
     #[test]
     fn a_fault_quotes_no_more_than_a_sentence_bears() {
-        let name = "n".repeat(1 << 20);
-        let fault = parse(&format!("{{\"{name}\":1,\"{name}\":1}}")).unwrap_err();
-        assert!(fault.to_string().len() < 300, "{}", fault.to_string().len());
+        for length in [900, 1 << 20] {
+            let name = "n".repeat(length);
+            let fault = parse(&format!("{{\"{name}\":1,\"{name}\":1}}")).unwrap_err();
+            assert!(fault.to_string().len() < 300, "{}", fault.to_string().len());
+        }
     }
 
     #[test]
@@ -363,6 +380,11 @@ mod tests {
         assert!(others.iter().all(|other| of(other) != of(r#"{"a":[1,"é"],"b":{}}"#)));
         assert_ne!(of(r#"["a","b"]"#), of(r#"["ab",""]"#));
         assert_ne!(of("[[],[]]"), of("[[[]]]"));
+    }
+
+    #[test]
+    fn a_place_is_named_without_what_a_terminal_would_obey() {
+        assert_eq!(step("\u{1b}[2J\n\u{202e}x\"'\\"), "/\\u{1b}[2J\\n\\u{202e}x\"'\\");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod id;
 pub mod json;
 pub mod judge;
 pub mod marking;
+pub mod network;
 pub mod pattern;
 pub mod rules;
 pub mod schema;

@@ -47,7 +47,7 @@ pub const WAS_THERE: &str = "was there already";
 pub const OCCURS_TWICE: &str = "occurs twice in this request";
 
 /// Findings that a status tells of one object; the number of the others is told.
-const TOLD: usize = 3;
+pub const TOLD: usize = 3;
 
 /// What a status says of the object at a place in the request: the first of its findings, of which
 /// there are `count` in all, each with its place.

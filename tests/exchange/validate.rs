@@ -46,7 +46,7 @@ fn the_exit_code_tells_clean_from_findings_from_unreadable() {
     assert_eq!(code(&["clean.json"]), Some(0));
     assert_eq!(code(&["broken.json"]), Some(1));
     assert_eq!(code(&["warned.json"]), Some(1));
-    assert_eq!(code(&["warned.json", "--profile", "lenient"]), Some(0));
+    assert_eq!(code(&["warned.json", "--profile", "lenient"]), Some(1));
     assert_eq!(code(&["clean.json", "empty.json"]), Some(2));
     assert_eq!(code(&["missing.json", "broken.json"]), Some(2));
     assert_eq!(code(&["clean.json", "--profile", "severe"]), Some(2));

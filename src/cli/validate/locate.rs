@@ -6,31 +6,24 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Octets of a text whose lines are counted together.
-const BLOCK: usize = 1 << 16;
-
-/// Counts the lines of a text, block by block: a place is found by looking at one block and at
-/// one line, and a text of nothing but line ends costs no more than any other.
-pub(super) struct Lines<'t> {
-    text: &'t [u8],
-    /// The line ends before each block.
-    before: Vec<usize>,
+/// A line and a column, each counted from 1, the column in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) line: usize,
+    pub(super) column: usize,
 }
 
-impl<'t> Lines<'t> {
-    pub(super) fn of(text: &'t [u8]) -> Self {
-        let ends = text.chunks(BLOCK).map(line_ends);
-        let before = ends.scan(0, |sum, ends| Some(std::mem::replace(sum, *sum + ends))).collect();
-        Self { text, before }
-    }
+impl Position {
+    /// Where a file begins.
+    pub(super) const START: Self = Self { line: 1, column: 1 };
 
-    /// Line and column of an octet, each counted from 1, the column in characters.
-    pub(super) fn position(&self, offset: usize) -> (usize, usize) {
-        let offset = offset.min(self.text.len());
-        let block = (offset / BLOCK).min(self.before.len().saturating_sub(1));
-        let ends = self.before.get(block).copied().unwrap_or_default() + line_ends(&self.text[block * BLOCK..offset]);
-        let start = self.text[..offset].iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
-        (ends + 1, String::from_utf8_lossy(&self.text[start..offset]).chars().count() + 1)
+    /// The position after a text that begins here: found by looking at that text, and at nothing else.
+    pub(super) fn after(self, text: &[u8]) -> Self {
+        let characters = |text: &[u8]| text.iter().filter(|octet| **octet & 0xc0 != 0x80).count();
+        match text.iter().rposition(|octet| *octet == b'\n') {
+            Some(end) => Self { line: self.line + line_ends(text), column: characters(&text[end + 1..]) + 1 },
+            None => Self { column: self.column + characters(text), ..self },
+        }
     }
 }
 
@@ -86,21 +79,15 @@ mod tests {
     }
 
     #[test]
-    fn columns_count_characters() {
-        let lines = Lines::of("ab\nüx\n".as_bytes());
-        assert_eq!(lines.position(0), (1, 1));
-        assert_eq!(lines.position(3), (2, 1));
-        assert_eq!(lines.position(5), (2, 2));
-        assert_eq!(lines.position(7), (3, 1));
-        assert_eq!(Lines::of(b"").position(0), (1, 1));
-    }
-
-    #[test]
-    fn lines_are_counted_across_blocks() {
-        let text = "ab\n".repeat(100_000);
-        let lines = Lines::of(text.as_bytes());
-        for offset in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, text.len()] {
-            assert_eq!(lines.position(offset), (offset / 3 + 1, offset % 3 + 1), "{offset}");
+    fn columns_count_characters_and_a_way_may_be_walked_in_parts() {
+        let text = "ab\nüx\n한".as_bytes();
+        let at = |offset: usize| {
+            let Position { line, column } = Position::START.after(&text[..offset]);
+            (line, column)
+        };
+        assert_eq!([at(0), at(3), at(5), at(7), at(10)], [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2)]);
+        for middle in [0, 1, 3, 5, 7] {
+            assert_eq!(Position::START.after(&text[..middle]).after(&text[middle..]), Position::START.after(text));
         }
     }
 }

@@ -1,12 +1,11 @@
 //! What was found, for people and for programs.
 
-use super::locate::{Lines, offset};
+use super::locate::{Position, offset};
 use super::{File, Object};
 use crate::cli::{Failure, say};
 use crate::stix::finding::{Finding, Profile};
 use serde::Serialize;
 use serde_json::Value;
-use std::borrow::Cow;
 
 /// How many objects came off how.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -28,15 +27,27 @@ impl Tally {
     }
 }
 
+/// The objects that something is to be said of, each with its position; found in one walk through the file.
+fn found(file: &File) -> Vec<(&Object, Position)> {
+    let (mut reached, mut position) = (0, Position::START);
+    let mut found = Vec::new();
+    for object in file.objects.iter().filter(|object| !object.verdict.is_clean()) {
+        let offset = object.offset(file);
+        position = position.after(&file.octets[reached..offset]);
+        reached = offset;
+        found.push((object, position));
+    }
+    found
+}
+
 /// Prints the findings of each object below it, and a summary of each file.
 pub(super) fn text(files: &[File], profile: Profile) -> Result<(), Failure> {
     for file in files {
-        let lines = Lines::of(&file.octets);
-        for object in file.objects.iter().filter(|object| !object.verdict.is_clean()) {
-            let (line, column) = lines.position(object.offset(file));
+        for (object, begin) in found(file) {
+            let Position { line, column } = begin;
             say(&format!("{}:{line}:{column}: {} {}", file.name, object.name(), verdict(object)))?;
             for finding in object.verdict.findings() {
-                let (line, column) = place(file, object, finding, &lines);
+                let Position { line, column } = place(object, begin, finding);
                 say(&format!("  {:6} {line}:{column} {finding}", finding.severity.as_str()))?;
             }
             let more = object.verdict.count() - object.verdict.findings().len();
@@ -101,18 +112,16 @@ struct FindingReport<'f> {
 
 impl<'f> FileReport<'f> {
     fn of(file: &'f File) -> Self {
-        let lines = Lines::of(&file.octets);
-        let objects = file.objects.iter().filter(|object| !object.verdict.is_clean());
-        let objects = objects.map(|object| ObjectReport::of(file, object, &lines)).collect();
+        let objects = found(file).into_iter().map(|(object, begin)| ObjectReport::of(object, begin)).collect();
         Self { file: &file.name, objects, summary: Tally::of(file) }
     }
 }
 
 impl<'f> ObjectReport<'f> {
-    fn of(file: &'f File, object: &'f Object, lines: &Lines<'_>) -> Self {
-        let (line, column) = lines.position(object.offset(file));
+    fn of(object: &'f Object, begin: Position) -> Self {
+        let Position { line, column } = begin;
         let findings = object.verdict.findings().iter().map(|finding| {
-            let (line, column) = place(file, object, finding, lines);
+            let Position { line, column } = place(object, begin, finding);
             let Finding { rule, severity, clause, pointer, message } = finding;
             FindingReport { rule: rule.id, severity: severity.as_str(), clause, pointer, line, column, message }
         });
@@ -133,8 +142,9 @@ fn verdict(object: &Object) -> &'static str {
     if object.verdict.is_refused() { "refused" } else { "accepted" }
 }
 
-/// Line and column of a finding.
-fn place(file: &File, object: &Object, finding: &Finding, lines: &Lines<'_>) -> (usize, usize) {
-    let text: Cow<'_, str> = String::from_utf8_lossy(&object.text);
-    lines.position(object.offset(file) + offset(&text, &finding.pointer))
+/// The position of a finding in an object that begins at a position.
+fn place(object: &Object, begin: Position, finding: &Finding) -> Position {
+    // What is not UTF-8 is told of the whole object.
+    let offset = std::str::from_utf8(&object.text).map_or(0, |text| offset(text, &finding.pointer));
+    begin.after(&object.text[..offset])
 }

@@ -4,6 +4,7 @@
 
 use super::fault::shown;
 use super::syntax::{Comparison, Constant, Path, Pattern, Relation, Step, Test};
+use crate::stix::network::is_network;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -100,19 +101,11 @@ fn algorithm(path: &Path) -> Option<(&'static str, usize)> {
 
 fn network(comparison: &Comparison) -> Option<Doubt> {
     match &comparison.test {
-        Test::IsSubset(text) | Test::IsSuperset(text) if !is_network(text) => Some(Doubt::Network(text.clone())),
+        Test::IsSubset(text) | Test::IsSuperset(text) if !is_network::<IpAddr>(text) => {
+            Some(Doubt::Network(text.clone()))
+        }
         _ => None,
     }
-}
-
-/// An address, or an address and the length of the prefix.
-fn is_network(text: &str) -> bool {
-    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let longest = if address.is_ipv4() { 32 } else { 128 };
-    prefix.is_none_or(|prefix| {
-        prefix.bytes().all(|b| b.is_ascii_digit()) && prefix.parse::<u8>().is_ok_and(|bits| bits <= longest)
-    })
 }
 
 impl fmt::Display for Finding {

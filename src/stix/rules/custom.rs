@@ -15,7 +15,7 @@ pub(crate) static PROPERTY_NAME: Rule = Rule {
     id: "custom-property-name",
     clause: "STIX 2.1 §3.1, §11.1",
     severities: REQUIRED,
-    sentence: "The name of a custom property is 3 to 250 of a-z, 0-9 and _.",
+    sentence: "The name of a custom property is 3 to 250 of a-z, 0-9 and _, the first a letter.",
 };
 pub(crate) static PROPERTY_PREFIX: Rule = Rule {
     id: "custom-property-prefix",
@@ -58,27 +58,42 @@ const PREDEFINED: [&str; 12] = [
     "windows-service-ext",
 ];
 
-/// The properties that the type does not have. Those of a type without a schema are its own, and
-/// those beside a top-level extension may be the extension's.
+/// The properties that the type does not have; of a type without a schema, all.
 fn beyond<'o>(subject: &Subject<'o>) -> impl Iterator<Item = &'o String> {
-    let known = subject.known.filter(|_| !subject.is_extended_by("toplevel-property-extension"));
-    let names = known.is_some().then(|| subject.object.keys()).into_iter().flatten();
-    names.filter(move |name| known.is_some_and(|known| known.properties.binary_search(&name.as_str()).is_err()))
+    let known = subject.known;
+    let is_known = move |name: &str| known.is_some_and(|known| known.properties.binary_search(&name).is_ok());
+    subject.object.keys().filter(move |name| !is_known(name))
 }
 
-pub(super) fn properties(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for name in beyond(subject) {
-        if is_proper(name) {
-            report.find(&PROPERTY, step(name), format!("is no property of {}: use an extension", subject.object_type));
-        } else {
-            report.find(&PROPERTY_NAME, step(name), "is no name for a property: 3 to 250 of a-z, 0-9 and _");
+/// Those of them that nothing accounts for: a type without a schema has properties of its own, and
+/// those beside a top-level extension may be the extension's.
+fn unaccounted<'o>(subject: &Subject<'o>) -> impl Iterator<Item = &'o String> {
+    let accounted = subject.known.is_none() || subject.is_extended_by("toplevel-property-extension");
+    beyond(subject).filter(move |name| !accounted && is_proper(name))
+}
+
+/// Letters, digits and underscores, the first a letter. Only `id` is as short as it is.
+fn is_proper(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    let shaped = name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(allowed);
+    shaped && ((3..=250).contains(&name.len()) || name == "id")
+}
+
+pub(super) fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for name in beyond(subject).filter(|name| !is_proper(name)) {
+        if !report.has_enough_of(&PROPERTY_NAME) {
+            let message = "is no name for a property: 3 to 250 of a-z, 0-9 and _, the first a letter";
+            report.find(&PROPERTY_NAME, step(name), message);
         }
     }
 }
 
-fn is_proper(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    (3..=250).contains(&name.len()) && name.bytes().all(allowed)
+pub(super) fn properties(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for name in unaccounted(subject) {
+        if !report.has_enough_of(&PROPERTY) {
+            report.find(&PROPERTY, step(name), format!("is no property of {}: use an extension", subject.object_type));
+        }
+    }
 }
 
 /// Where custom properties are refused whatever their names are, this has nothing to add.
@@ -86,9 +101,11 @@ pub(super) fn property_prefixes(subject: &Subject<'_>, report: &mut Report<'_>) 
     if report.wants(&PROPERTY) {
         return;
     }
-    for name in beyond(subject).filter(|name| is_proper(name) && !name.starts_with("x_")) {
-        let message = format!("is no property of {}, and its name does not begin with x_", subject.object_type);
-        report.find(&PROPERTY_PREFIX, step(name), message);
+    for name in unaccounted(subject).filter(|name| !name.starts_with("x_")) {
+        if !report.has_enough_of(&PROPERTY_PREFIX) {
+            let message = format!("is no property of {}, and its name does not begin with x_", subject.object_type);
+            report.find(&PROPERTY_PREFIX, step(name), message);
+        }
     }
 }
 

@@ -50,7 +50,7 @@ static NO_NULL: Rule = Rule {
 };
 
 /// Every rule, in the order of the documentation.
-pub static ALL: [&Rule; 39] = [
+pub static ALL: [&Rule; 40] = [
     &STRICT_JSON,
     &USABLE,
     &schema::MISSING,
@@ -89,6 +89,7 @@ pub static ALL: [&Rule; 39] = [
     &version::CREATED,
     &version::CREATOR,
     &version::REVOKED,
+    &version::CONTENT,
     &schema::UNJUDGED,
 ];
 
@@ -128,7 +129,7 @@ impl<'o> Subject<'o> {
 
 /// Holds an object against every rule of this room.
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    const CHECKS: [fn(&Subject<'_>, &mut Report<'_>); 20] = [
+    const CHECKS: [fn(&Subject<'_>, &mut Report<'_>); 21] = [
         nulls,
         time::order,
         identifier::deterministic,
@@ -143,6 +144,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         relationship::relationship_type,
         extension::new_type,
         extension::content,
+        custom::names,
         custom::properties,
         custom::property_prefixes,
         custom::object_type,
@@ -166,6 +168,7 @@ fn nulls(subject: &Subject<'_>, report: &mut Report<'_>) {
 fn within(place: &mut String, name: &str, value: &Value, report: &mut Report<'_>) {
     let length = place.len();
     match value {
+        Value::Null if report.has_enough_of(&NO_NULL) => {}
         Value::Null => {
             let pointer = format!("{place}{}", super::json::step(name));
             if !report.names(&pointer) {

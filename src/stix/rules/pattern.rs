@@ -4,6 +4,7 @@ use super::Subject;
 use crate::stix::finding::{RECOMMENDED, REQUIRED, Report, Rule};
 use crate::stix::pattern::Pattern;
 use crate::stix::pattern::check::{Doubt, check};
+use crate::stix::schema::Category;
 
 pub(crate) static SYNTAX: Rule = Rule {
     id: "pattern-syntax",
@@ -48,7 +49,8 @@ pub(super) fn pattern(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 fn doubts(subject: &Subject<'_>, pattern: &Pattern, report: &mut Report<'_>) {
-    let properties = |name: &str| subject.schemas.of(name).map(|known| known.properties.as_slice());
+    let known = |name: &str| subject.schemas.of(name).filter(|known| known.category == Category::Sco);
+    let properties = |name: &str| known(name).map(|known| known.properties.as_slice());
     for finding in check(pattern, properties) {
         let rule = match &finding.doubt {
             Doubt::Type(name) if name.starts_with("x-") => continue,

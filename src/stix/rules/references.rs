@@ -3,17 +3,18 @@
 use super::Subject;
 use crate::stix::finding::{RECOMMENDED, REQUIRED, Report, Rule};
 use crate::stix::id::Id;
+use crate::stix::json::step;
 use crate::stix::marking;
 use crate::stix::schema::Category;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 
 /// A reference leads to something that is neither sent along nor held.
 pub static DANGLING: Rule = Rule {
     id: "dangling-reference",
     clause: "STIX 2.1 §2.9",
     severities: RECOMMENDED,
-    sentence: "What an object refers to is sent along, or held already where its sender can see it. Predefined \
+    sentence: "What an object refers to is sent along and sound by itself, or held already where its sender can see it. Predefined \
                markings and extension definitions need not be. Looked at are the first 10,000 references.",
 };
 pub(crate) static OBSERVED: Rule = Rule {
@@ -41,47 +42,54 @@ pub(super) fn observed(subject: &Subject<'_>, report: &mut Report<'_>) {
 /// References of one object that are followed.
 const FOLLOWED: usize = 10_000;
 
-/// The ids that an object refers to, each once, with the pointer of the first place that does: the
-/// values of properties named `…_ref` and `…_refs`, at whatever depth. The first 10,000 of them.
-pub fn references(object: &Value) -> Vec<(String, &str)> {
-    let mut found = Found { references: Vec::new(), seen: BTreeSet::new() };
+/// Hands over the ids that an object refers to, in the order of its members: the values of properties
+/// named `…_ref` and `…_refs`, at whatever depth, the first 10,000 of them. With each comes what gives
+/// the pointer of its place.
+pub fn references<'o>(object: &'o Value, take: &mut dyn FnMut(&'o str, &dyn Fn() -> String)) {
+    let mut left = FOLLOWED;
+    let mut take_some = |id: &'o str, pointer: &dyn Fn() -> String| {
+        if left > 0 && Id::parse(id).is_some() && marking::predefined(id).is_none() {
+            left -= 1;
+            take(id, pointer);
+        }
+    };
     if let Some(members) = object.as_object() {
-        found.walk("", members);
+        walk(&mut Vec::new(), members, &mut take_some);
     }
-    found.references
 }
 
-struct Found<'o> {
-    references: Vec<(String, &'o str)>,
-    seen: BTreeSet<&'o str>,
-}
-
-impl<'o> Found<'o> {
-    /// The depth is that of a value that was read strictly.
-    fn walk(&mut self, place: &str, members: &'o Map<String, Value>) {
-        for (name, value) in members {
-            match value {
-                Value::String(id) if name.ends_with("_ref") => self.note(id, || format!("{place}/{name}")),
-                Value::Array(items) if name.ends_with("_refs") => {
-                    for (at, id) in items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_str()?))) {
-                        self.note(id, || format!("{place}/{name}/{at}"));
+/// Takes the place, step by step. The depth is that of a value that was read strictly.
+fn walk<'o>(
+    place: &mut Vec<Cow<'o, str>>,
+    members: &'o Map<String, Value>,
+    take: &mut dyn FnMut(&'o str, &dyn Fn() -> String),
+) {
+    for (name, value) in members {
+        place.push(name.into());
+        match value {
+            Value::String(id) if name.ends_with("_ref") => take(id, &|| pointer(place)),
+            Value::Object(inner) => walk(place, inner, take),
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    match item {
+                        Value::String(id) if name.ends_with("_refs") => {
+                            take(id, &|| pointer(place) + &format!("/{at}"));
+                        }
+                        Value::Object(inner) => {
+                            place.push(at.to_string().into());
+                            walk(place, inner, take);
+                            place.pop();
+                        }
+                        _ => {}
                     }
                 }
-                Value::Object(inner) => self.walk(&format!("{place}/{name}"), inner),
-                Value::Array(items) => {
-                    for (at, inner) in items.iter().enumerate().filter_map(|(at, item)| Some((at, item.as_object()?))) {
-                        self.walk(&format!("{place}/{name}/{at}"), inner);
-                    }
-                }
-                _ => {}
             }
+            _ => {}
         }
+        place.pop();
     }
+}
 
-    fn note(&mut self, id: &'o str, pointer: impl FnOnce() -> String) {
-        let room = self.references.len() < FOLLOWED;
-        if room && Id::parse(id).is_some() && marking::predefined(id).is_none() && self.seen.insert(id) {
-            self.references.push((pointer(), id));
-        }
-    }
+fn pointer(place: &[Cow<'_, str>]) -> String {
+    place.iter().map(|name| step(name)).collect()
 }

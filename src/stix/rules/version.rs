@@ -24,6 +24,14 @@ pub(crate) static REVOKED: Rule = Rule {
     sentence: "A revoked version is the last one: none is later.",
 };
 
+/// Other content of a version that is there already.
+pub static CONTENT: Rule = Rule {
+    id: "version-content",
+    clause: "STIX 2.1 §3.6",
+    severities: INDISPENSABLE,
+    sentence: "Of one version of an object there is one content: what changes gets a later modified.",
+};
+
 /// What a version says that binds the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lineage {
@@ -42,8 +50,10 @@ impl Lineage {
     pub fn of(object: &Value) -> Self {
         let text = |name: &str| object[name].as_str().map(str::to_owned);
         let created = text("created");
+        // A marking definition has no versions, whatever it says (STIX 2.1 §7.2).
+        let modified = text("modified").filter(|_| object["type"] != "marking-definition");
         Self {
-            version: text("modified").or_else(|| created.clone()),
+            version: modified.or_else(|| created.clone()),
             created,
             created_by_ref: text("created_by_ref"),
             revoked: object["revoked"] == true,

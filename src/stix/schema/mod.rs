@@ -4,7 +4,7 @@
 //! A type is a file there and nothing else: [`Schemas`] knows a type because there is a file of
 //! its name. Two annotations of the schemas are keywords of their own, so that the schema stays
 //! the one place that says it: `x-references` (the types that an identifier may name) and
-//! `x-vocabulary` (the open vocabulary that a value should come from).
+//! `x-vocabulary` (the open vocabulary that a value should come from). The others are read here.
 //!
 //! Nothing is fetched, and every regular expression takes linear time. What a schema cannot say
 //! is not here but among the rules.
@@ -14,15 +14,15 @@ mod sentence;
 
 use super::finding::{INDISPENSABLE, RECOMMENDED, REQUIRED, Report, Rule};
 use super::json;
+use super::network::is_network;
 use super::timestamp::Timestamp;
 use include_dir::{Dir, include_dir};
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use oxilangtag::LanguageTag;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 
 /// Values that an object may be made of for all its errors to be reported.
@@ -217,8 +217,8 @@ impl Schemas {
             .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(true)
             .with_format("date-time", |text: &str| Timestamp::parse(text).is_some())
-            .with_format("ipv4-network", |text: &str| is_network::<Ipv4Addr>(text, 32))
-            .with_format("ipv6-network", |text: &str| is_network::<Ipv6Addr>(text, 128))
+            .with_format("ipv4-network", |text: &str| is_network::<Ipv4Addr>(text))
+            .with_format("ipv6-network", |text: &str| is_network::<Ipv6Addr>(text))
             .with_format("language-tag", |text: &str| LanguageTag::parse(text).is_ok());
         let build = |name: &str, schema: &Value| options.build(schema).map_err(|error| SchemaFault::new(name, error));
         let mut types = BTreeMap::new();
@@ -247,8 +247,8 @@ impl Schemas {
     /// Holds an object against the schema of its type; one of a type without, against what all
     /// objects of its group have in common.
     ///
-    /// Of a large object the first error is reported only, and nothing of vocabularies: all errors
-    /// together could take a thousand times the memory of what is wrong.
+    /// Of a large object the first error is reported only, and of vocabularies nothing that concerns
+    /// its large properties: all errors together could take a thousand times the memory of what is wrong.
     pub fn check(&self, object: &Value, object_type: &str, report: &mut Report<'_>) {
         let known = self.types.get(object_type);
         let Some(validator) =
@@ -258,7 +258,10 @@ impl Schemas {
         };
         let clause = known.map_or(WRONG_TYPE.clause, |known| known.clause);
         if json::has_more_values_than(object, LARGE) {
-            validator.validate(object).err().iter().for_each(|error| sentence::report(error, clause, report));
+            match validator.validate(object) {
+                Err(error) => sentence::report(&error, clause, report),
+                Ok(()) => check_vocabularies(validator, object, clause, report),
+            }
             return;
         }
         for error in validator.iter_errors(object) {
@@ -267,11 +270,15 @@ impl Schemas {
     }
 }
 
-/// Whether `text` is an address, or an address and the length of its network's prefix (RFC 4632 §3.1).
-fn is_network<A: FromStr>(text: &str, longest: u8) -> bool {
-    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-    let is_prefix = |prefix: &str| prefix.parse::<u8>().is_ok_and(|bits| bits <= longest && bits.to_string() == prefix);
-    address.parse::<A>().is_ok() && prefix.is_none_or(is_prefix)
+/// Looks for values beyond the open vocabularies in a large object that is valid, leaving its large properties out.
+fn check_vocabularies(validator: &Validator, object: &Value, clause: &str, report: &mut Report<'_>) {
+    let members = object.as_object().into_iter().flatten();
+    let small = members.filter(|(_, value)| !json::has_more_values_than(value, LARGE / 10));
+    let small = Value::Object(small.map(|(name, value)| (name.clone(), value.clone())).collect());
+    // What misses the properties left out is no fault of the object.
+    let is_of_vocabulary = |error: &ValidationError<'_>| error.kind().keyword() == keyword::VOCABULARY;
+    let errors = validator.iter_errors(&small).filter(is_of_vocabulary);
+    errors.for_each(|error| sentence::report(&error, clause, report));
 }
 
 /// The group of an object of an unknown type: the one that its extension names (STIX 2.1 §7.3);

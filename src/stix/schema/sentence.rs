@@ -8,6 +8,7 @@ use crate::stix::finding::{Report, Rule};
 use crate::stix::json::{self, shown_value, step};
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::paths::LocationSegment;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -31,8 +32,7 @@ pub(super) fn report(error: &ValidationError<'_>, clause: &str, report: &mut Rep
         Kind::AdditionalProperties { unexpected } => unexpected.first().map(String::as_str),
         _ => key.as_deref(),
     };
-    let pointer = name.map_or_else(String::new, step);
-    let pointer = format!("{}{pointer}", error.instance_path().as_str());
+    let pointer = pointer(error) + &name.map_or_else(String::new, step);
     // One refusal tells enough of a place: what is no timestamp has no fraction either.
     if report.refuses(&pointer) {
         return;
@@ -42,6 +42,15 @@ pub(super) fn report(error: &ValidationError<'_>, clause: &str, report: &mut Rep
     let message = if key.is_some() { format!("the key {message}") } else { message };
     let clause = place.clause.unwrap_or_else(|| clause.to_owned());
     report.find_by(rule, Cow::Owned(clause), pointer, message);
+}
+
+/// The place of a value, each step cut as for people.
+fn pointer(error: &ValidationError<'_>) -> String {
+    let steps = error.instance_path().segments().map(|segment| match segment {
+        LocationSegment::Property(name) => step(&name),
+        LocationSegment::Index(index) => format!("/{index}"),
+    });
+    steps.collect()
 }
 
 /// The key that a `propertyNames` error is about.
@@ -167,11 +176,12 @@ impl Place {
         let Some((parent, _)) = fragment.rsplit_once('/') else { return Self::default() };
         let around = document.schema.pointer(parent);
         let branches = document.schema.pointer(&fragment).and_then(Value::as_array);
-        let named = branches.into_iter().flatten().filter_map(|branch| branch["required"].as_array()).flatten();
+        let needed = branches.into_iter().flatten().filter_map(|branch| branch["required"].as_array());
+        let together = |names: &Vec<Value>| names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" with ");
         Self {
             clause: clause(document.schema, parent),
             form: around.and_then(|schema| schema["x-form"].as_str()).map(str::to_owned),
-            alternatives: named.filter_map(Value::as_str).map(str::to_owned).collect(),
+            alternatives: needed.map(together).collect(),
             conditional: fragment.contains("/dependentRequired") || fragment.contains("/then"),
         }
     }

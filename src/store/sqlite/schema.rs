@@ -152,7 +152,10 @@ const JUDGEMENT: &str = "
         revoked INTEGER NOT NULL
     ) STRICT;
     INSERT INTO lineage
-        SELECT b.key, b.text ->> '$.created', b.text ->> '$.created_by_ref', coalesce(b.text ->> '$.revoked', 0) = 1
+        SELECT b.key,
+            CASE WHEN json_type(b.text, '$.created') = 'text' THEN b.text ->> '$.created' END,
+            CASE WHEN json_type(b.text, '$.created_by_ref') = 'text' THEN b.text ->> '$.created_by_ref' END,
+            json_type(b.text, '$.revoked') IS 'true'
         FROM (SELECT body.key, CAST(body.text AS TEXT) AS text FROM entry JOIN body ON body.key = entry.body
             WHERE entry.version IS NOT NULL) b;
 ";
