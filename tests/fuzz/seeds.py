@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes what each target begins with into tests/fuzz/corpus/TARGET: parts of the demo's sample
-objects, and a few lines by hand for what they do not have."""
+objects, every property of every type, and a few lines by hand for what they do not have."""
 
 import hashlib
 import json
@@ -9,6 +9,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DEMO = HERE.parent.parent / "src/cli/demo"
+SCHEMAS = HERE.parent.parent / "schemas/stix-2.1"
+UUID = "--ff26c055-6336-5bc5-b98d-13d6226742dd"
 
 PATTERNS = r"""
 [file:hashes.'SHA-256' = 'aec070645fe53ee3b3763059376134f058cc337247c978add178b6ccdfb0019f' OR file:name LIKE 'a%']
@@ -51,6 +53,18 @@ def lines(text):
     return text.strip().splitlines()
 
 
+def full_objects():
+    """One object of each type with all of its own properties, their values of any kind."""
+    values = ["a", ["a"], {"a": "b"}, 1, True, 0.5, "2025-02-26T00:00:00Z", "file" + UUID, ["file" + UUID], [{"a": 1}]]
+    for file in sorted(SCHEMAS.rglob("*.json")):
+        schema = json.loads(file.read_text())
+        if "x-category" in schema:
+            names = list(schema.get("properties", {}))
+            filled = {name: values[at % len(values)] for at, name in enumerate(names)}
+            kind = {"type": file.stem, "id": file.stem + UUID, "spec_version": "2.1", "created": values[6]}
+            yield json.dumps(filled | kind)
+
+
 def seeds():
     """Target → what it begins with."""
     texts = [line for file in sorted(DEMO.glob("*.ndjson")) for line in file.read_text().splitlines()]
@@ -60,7 +74,7 @@ def seeds():
     ids = [o["id"] for o in objects]
     return {
         "envelope": BODIES + envelopes,
-        "object": OBJECTS + texts,
+        "object": OBJECTS + texts + list(full_objects()),
         "pattern": lines(PATTERNS) + [o["pattern"] for o in objects if "pattern" in o],
         "timestamp": [line.replace(" ", "\n") for line in lines(TIMES)] + sorted(set(times))[:20],
         "id": ids[:40] + ["0123456789abcdefintrusion-set"],
