@@ -1,7 +1,7 @@
 //! A query string: values in which nothing is malformed, the same however they are written.
 #![no_main]
 
-use entente::taxii::filter::{Endpoint, Filter, MAX_VALUES, Query, Versions};
+use entente::taxii::filter::{Endpoint, Filter, MAX_VALUES, Query, Versions, dry_run};
 use libfuzzer_sys::fuzz_target;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -25,6 +25,8 @@ fuzz_target!(|raw: &str| {
         assert_eq!(query, object);
         assert_eq!((query.added_after, query.limit, query.next), (None, None, None));
     }
+    // Whoever asks for a trial, whatever else he asks, gets that or an error.
+    assert_ne!(dry_run(&format!("{raw}&x_entente_dry_run=true")), Ok(false));
 });
 
 fn sound(query: &Query) {

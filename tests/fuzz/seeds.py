@@ -26,6 +26,7 @@ match%5Bid%5D=indicator--252c7c11-daf2-42bd-843b-be65edca9f61&match[version]=all
 match[version]=first,last,2025-02-26T00:00:00.000Z&match[spec_version]=9.9
 added_after=2024-01-17T18:11:20.1832+02:00&next=&utm=1
 match[version]=2025-02-26T00:00:00Z&next=eyJwIjox
+x_entente_dry_run=true&x%5fentente_dry_run=false
 """
 
 TIMES = """
