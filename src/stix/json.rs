@@ -334,6 +334,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_nearest_double_so_that_written_anew_it_is_the_same() {
+        for text in ["90.33333333333333", "3.0538920411718706", "18449744073709551616775808", "5e-324"] {
+            let value = parse(text).unwrap();
+            assert_eq!(value.as_f64(), text.parse().ok(), "{text}");
+            assert_eq!(digest(&parse(&value.to_string()).unwrap()), digest(&value), "{text}");
+        }
+    }
+
+    #[test]
     fn depth_64_is_read_and_65_is_not() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(parse(&nested(64)).is_ok());
