@@ -33,8 +33,8 @@ pub(super) fn report(error: &ValidationError<'_>, clause: &str, report: &mut Rep
     };
     let pointer = name.map_or_else(String::new, step);
     let pointer = format!("{}{pointer}", error.instance_path().as_str());
-    // One refusal tells enough of a place: what is no timestamp has no fraction either.
-    if report.refuses(&pointer) {
+    // One fault tells enough of a place: what is no timestamp has no fraction either.
+    if report.faults(&pointer) {
         return;
     }
     let rule = if matches!(subject.kind(), Kind::Required { .. }) { place.rule_of_missing() } else { rule };
