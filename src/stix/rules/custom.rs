@@ -59,11 +59,14 @@ const PREDEFINED: [&str; 12] = [
 ];
 
 /// The properties that the type does not have. Those of a type without a schema are its own, and
-/// those beside a top-level extension may be the extension's.
+/// those beside a top-level extension may be the extension's. Reserved ones have a rule of their own.
 fn beyond<'o>(subject: &Subject<'o>) -> impl Iterator<Item = &'o String> {
     let known = subject.known.filter(|_| !subject.is_extended_by("toplevel-property-extension"));
+    let object_type = subject.object_type;
     let names = known.is_some().then(|| subject.object.keys()).into_iter().flatten();
-    names.filter(move |name| known.is_some_and(|known| known.properties.binary_search(&name.as_str()).is_err()))
+    names
+        .filter(move |name| known.is_some_and(|known| known.properties.binary_search(&name.as_str()).is_err()))
+        .filter(move |name| !super::names::is_reserved(object_type, name))
 }
 
 pub(super) fn properties(subject: &Subject<'_>, report: &mut Report<'_>) {
