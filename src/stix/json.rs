@@ -110,7 +110,13 @@ fn sentence(error: &serde_json::Error) -> String {
 
 /// A value in a sentence: quoted, its control characters escaped, cut to a safe length.
 pub fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(80).collect();
+    let mut length = 0;
+    // An escape is longer than its character: what is shown is measured, not what is there.
+    let fits = |char: &char| {
+        length += char.escape_debug().count();
+        length <= 160
+    };
+    let cut: String = text.chars().take(80).take_while(fits).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
     format!("{cut:?}{more}")
 }
