@@ -237,15 +237,11 @@ impl<'v> Report<'v> {
         enough
     }
 
-    /// Whether something is said of this place already.
-    pub fn names(&self, pointer: &str) -> bool {
-        self.verdict.findings.iter().any(|finding| finding.pointer == pointer)
-    }
-
-    /// Whether the object is refused for this place already.
-    pub fn refuses(&self, pointer: &str) -> bool {
-        let refusal = |finding: &&Finding| finding.severity == Severity::Refuse;
-        self.verdict.findings.iter().filter(refusal).any(|finding| finding.pointer == pointer)
+    /// Whether something that must hold at this place is known not to. What becomes of that in this
+    /// profile does not matter: all profiles find the same, and make of it what they will.
+    pub fn faults(&self, pointer: &str) -> bool {
+        let required = |finding: &&Finding| finding.rule.severity(Profile::Standard) == Severity::Refuse;
+        self.verdict.findings.iter().filter(required).any(|finding| finding.pointer == pointer)
     }
 
     /// A finding by the rule's own clause.

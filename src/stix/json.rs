@@ -114,7 +114,13 @@ fn sentence(error: &serde_json::Error) -> String {
 
 /// A value in a sentence: quoted, its control characters escaped, cut to a safe length.
 pub fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(80).collect();
+    let mut length = 0;
+    // An escape is longer than its character: what is shown is measured, not what is there.
+    let fits = |char: &char| {
+        length += char.escape_debug().count();
+        length <= 160
+    };
+    let cut: String = text.chars().take(80).take_while(fits).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
     format!("{cut:?}{more}")
 }
@@ -158,11 +164,18 @@ pub fn has_more_values_than(value: &Value, most: usize) -> bool {
     false
 }
 
+/// As much of a name as a pointer bears, in octets, more or less.
+const STEP: usize = 110;
+
 /// One step of a JSON pointer into an object (RFC 6901 §3), with the `/` before it. Long names are
 /// cut, and what a terminal would obey is escaped: a pointer is for people.
 pub fn step(name: &str) -> String {
     let mut step = String::from("/");
     for char in name.chars().take(64) {
+        // One character may be shown as ten.
+        if step.len() > STEP {
+            break;
+        }
         match char {
             '~' => step.push_str("~0"),
             '/' => step.push_str("~1"),

@@ -58,11 +58,13 @@ const PREDEFINED: [&str; 12] = [
     "windows-service-ext",
 ];
 
-/// The properties that the type does not have; of a type without a schema, all.
+/// The properties that the type does not have; of a type without a schema, all. Reserved ones have a
+/// rule of their own.
 fn beyond<'o>(subject: &Subject<'o>) -> impl Iterator<Item = &'o String> {
-    let known = subject.known;
+    let (known, object_type) = (subject.known, subject.object_type);
     let is_known = move |name: &str| known.is_some_and(|known| known.properties.binary_search(&name).is_ok());
-    subject.object.keys().filter(move |name| !is_known(name))
+    let names = subject.object.keys().filter(move |name| !is_known(name));
+    names.filter(move |name| !super::names::is_reserved(object_type, name))
 }
 
 /// Those of them that nothing accounts for: a type without a schema has properties of its own, and

@@ -22,9 +22,13 @@ pub(super) fn selectors(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (at, granular) in subject.list("granular_markings").iter().enumerate() {
         let selectors = granular["selectors"].as_array().into_iter().flatten();
         for (place, selector) in selectors.enumerate().filter_map(|(place, item)| Some((place, item.as_str()?))) {
-            if !selects(subject.object, selector) && !report.has_enough_of(&SELECTOR) {
-                let message = format!("{} selects nothing that the object has", shown(selector));
-                report.find(&SELECTOR, format!("/granular_markings/{at}/selectors/{place}"), message);
+            if selects(subject.object, selector) || report.has_enough_of(&SELECTOR) {
+                continue;
+            }
+            // What is no selector selects nothing: that it is none was said already.
+            let pointer = format!("/granular_markings/{at}/selectors/{place}");
+            if !report.faults(&pointer) {
+                report.find(&SELECTOR, pointer, format!("{} selects nothing that the object has", shown(selector)));
             }
         }
     }

@@ -171,7 +171,7 @@ fn within(place: &mut String, name: &str, value: &Value, report: &mut Report<'_>
         Value::Null if report.has_enough_of(&NO_NULL) => {}
         Value::Null => {
             let pointer = format!("{place}{}", super::json::step(name));
-            if !report.names(&pointer) {
+            if !report.faults(&pointer) {
                 report.find(&NO_NULL, pointer, "is null: leave it out");
             }
         }

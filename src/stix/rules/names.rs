@@ -35,10 +35,14 @@ pub(super) fn kill_chain(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-pub(super) fn reserved(subject: &Subject<'_>, report: &mut Report<'_>) {
+/// Whether the standard keeps the name of a property for later.
+pub(super) fn is_reserved(object_type: &str, name: &str) -> bool {
     const ANYWHERE: [&str; 3] = ["severity", "username", "phone_number"];
-    let action = (subject.object_type == "course-of-action").then_some("action");
-    for name in ANYWHERE.into_iter().chain(action).filter(|name| subject.object.contains_key(*name)) {
+    ANYWHERE.contains(&name) || object_type == "course-of-action" && name == "action"
+}
+
+pub(super) fn reserved(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for name in subject.object.keys().filter(|name| is_reserved(subject.object_type, name)) {
         report.find(&RESERVED, format!("/{name}"), "is a name that the standard keeps for later");
     }
 }

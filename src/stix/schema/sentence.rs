@@ -33,8 +33,8 @@ pub(super) fn report(error: &ValidationError<'_>, clause: &str, report: &mut Rep
         _ => key.as_deref(),
     };
     let pointer = pointer(error) + &name.map_or_else(String::new, step);
-    // One refusal tells enough of a place: what is no timestamp has no fraction either.
-    if report.refuses(&pointer) {
+    // One fault tells enough of a place: what is no timestamp has no fraction either.
+    if report.faults(&pointer) {
         return;
     }
     let rule = if matches!(subject.kind(), Kind::Required { .. }) { place.rule_of_missing() } else { rule };
