@@ -77,7 +77,9 @@ pub(super) fn add(
         tally.failed += status.failures().len();
         for failure in status.failures() {
             let message = failure.message.as_deref().unwrap_or_default();
-            bar.suspend(|| warn(&format!("{}: {} {}: {message}", file.display(), failure.id, failure.version)))?;
+            // Ids and versions of bad objects are whatever stands there: a terminal must not obey it.
+            let (id, version) = (failure.id.escape_debug(), failure.version.escape_debug());
+            bar.suspend(|| warn(&format!("{}: {id} {version}: {message}", file.display())))?;
         }
         bar.inc(chunk.len() as u64);
     }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// At most this many values in one filter.
 pub const MAX_VALUES: usize = 500;
-/// And at most this many octets of them: repeated beside a cursor that carries them too, they
-/// still fit into one URL.
+/// And at most this many octets of all filters together, as a cursor writes them: repeated beside a
+/// cursor that carries them too, they still fit into one URL.
 const MAX_OCTETS: usize = 24_000;
 
 /// Which parameters an endpoint defines; those that it does not are ignored (TAXII 2.1 §3.4).
@@ -154,7 +154,12 @@ impl Query {
             query.take(&name, &value)?;
             seen.push(name);
         }
-        Ok(query)
+        match &query.filter {
+            Some(filter) if filter.octets() > MAX_OCTETS => {
+                Err(Malformed::new("match[…]", format!("has values of more than {MAX_OCTETS} octets in all")))
+            }
+            _ => Ok(query),
+        }
     }
 
     fn take(&mut self, name: &str, value: &str) -> Result<(), Malformed> {
@@ -170,6 +175,12 @@ impl Query {
 }
 
 impl Filter {
+    /// How many octets a cursor writes for it.
+    fn octets(&self) -> usize {
+        // A struct of lists of strings always has a JSON form.
+        serde_json::to_vec(self).unwrap_or_default().len()
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), Malformed> {
         let values = values(name, value)?;
         match name {
@@ -235,9 +246,6 @@ fn values(name: &str, value: &str) -> Result<Vec<String>, Malformed> {
     }
     if values.len() > MAX_VALUES {
         return Err(Malformed::new(name, format!("has more than {MAX_VALUES} values")));
-    }
-    if value.len() > MAX_OCTETS {
-        return Err(Malformed::new(name, format!("has more than {MAX_OCTETS} octets")));
     }
     Ok(values)
 }
@@ -330,6 +338,10 @@ mod tests {
             assert_eq!(parse(raw).map_err(|malformed| malformed.name), Err(name.to_owned()), "{raw}");
         }
         assert!(parse(&format!("match[id]={}", ["x"; MAX_VALUES + 1].join(","))).is_err());
+        let long = |octets| "x".repeat(octets);
+        assert!(parse(&format!("match[id]={}&match[type]={}", long(11_000), long(11_000))).is_ok());
+        assert!(parse(&format!("match[id]={}&match[type]={}", long(13_000), long(13_000))).is_err());
+        assert!(parse(&format!("match[id]={}", "%01".repeat(5_000))).is_err(), "a cursor writes it as 30,000 octets");
     }
 
     #[test]
