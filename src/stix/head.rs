@@ -146,6 +146,9 @@ fn is_observable(object_type: &str) -> bool {
     OBSERVABLES.contains(&object_type)
 }
 
+/// Markings that an object may have, granular ones included.
+const MARKINGS: usize = 10_000;
+
 /// All references to markings. What cannot be read as one is a fault: an object whose
 /// markings are unclear has no level, and must not be shown.
 fn markings(object: &Value) -> Result<Vec<String>, Fault> {
@@ -162,6 +165,12 @@ fn markings(object: &Value) -> Result<Vec<String>, Fault> {
             None if granular.get("lang").is_some() => {}
             None => return Err(Fault::new(format!("/granular_markings/{at}"), "has no marking_ref")),
         }
+    }
+    if markings.len() > MARKINGS {
+        return Err(Fault::new(
+            "/object_marking_refs",
+            format!("has more than {MARKINGS} markings, granular ones included"),
+        ));
     }
     Ok(markings)
 }

@@ -1,10 +1,10 @@
 //! Where in a file a finding is: line and column of what a JSON pointer names.
 
 use crate::stix::json::step;
-use serde::Deserialize;
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
 /// A line and a column, each counted from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +32,6 @@ fn line_ends(text: &[u8]) -> usize {
     text.iter().filter(|octet| **octet == b'\n').count()
 }
 
-/// A list or an object, cut into its parts.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct List<'t>(#[serde(borrow)] Vec<&'t RawValue>);
-
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Members<'t>(#[serde(borrow)] BTreeMap<Cow<'t, str>, &'t RawValue>);
-
 /// How many octets into an object's text the place is that a pointer names: for what is not
 /// there, the value where it should be.
 pub(super) fn offset(text: &str, pointer: &str) -> usize {
@@ -52,14 +43,49 @@ pub(super) fn offset(text: &str, pointer: &str) -> usize {
     place.as_ptr().addr() - text.as_ptr().addr()
 }
 
+/// The part of a list or an object that a step of a pointer names.
 fn inner<'t>(text: &'t str, wanted: &str) -> Option<&'t str> {
-    if text.starts_with('[') {
-        let List(items) = serde_json::from_str(text).ok()?;
-        return Some(items.get(wanted.parse::<usize>().ok()?)?.get());
+    let mut found = None;
+    let search = Search { wanted, found: &mut found };
+    // Reading ends where the part is found, which is an error to the reader and none to us.
+    let _ = serde_json::Deserializer::from_str(text).deserialize_any(search);
+    found.map(RawValue::get)
+}
+
+/// Walks through a list or an object up to one part of it, and keeps no other.
+struct Search<'w, 't> {
+    wanted: &'w str,
+    found: &'w mut Option<&'t RawValue>,
+}
+
+impl<'t> Visitor<'t> for Search<'_, 't> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list or an object")
     }
-    let Members(members) = serde_json::from_str(text).ok()?;
-    let found = members.iter().find(|(name, _)| step(name)[1..] == *wanted);
-    found.map(|(_, value)| value.get())
+
+    fn visit_seq<A: SeqAccess<'t>>(self, mut items: A) -> Result<(), A::Error> {
+        let index: usize = self.wanted.parse().map_err(A::Error::custom)?;
+        for _ in 0..index {
+            if items.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(());
+            }
+        }
+        *self.found = items.next_element()?;
+        Err(A::Error::custom("found"))
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Cow<'t, str>>()? {
+            if step(&name)[1..] == *self.wanted {
+                *self.found = Some(members.next_value()?);
+                return Err(A::Error::custom("found"));
+            }
+            members.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
