@@ -152,12 +152,15 @@ const MARKINGS: usize = 10_000;
 /// All references to markings. What cannot be read as one is a fault: an object whose
 /// markings are unclear has no level, and must not be shown.
 fn markings(object: &Value) -> Result<Vec<String>, Fault> {
-    let mut markings = Vec::new();
-    for (at, reference) in list(object, "object_marking_refs")?.iter().enumerate() {
-        let pointer = || format!("/object_marking_refs/{at}");
-        markings.push(marking_ref(reference, pointer)?);
+    let (whole, granular) = (list(object, "object_marking_refs")?, list(object, "granular_markings")?);
+    if whole.len() + granular.len() > MARKINGS {
+        return Err(Fault::new("", format!("has more than {MARKINGS} markings")));
     }
-    for (at, granular) in list(object, "granular_markings")?.iter().enumerate() {
+    let mut markings = Vec::new();
+    for (at, reference) in whole.iter().enumerate() {
+        markings.push(marking_ref(reference, || format!("/object_marking_refs/{at}"))?);
+    }
+    for (at, granular) in granular.iter().enumerate() {
         match granular.get("marking_ref") {
             Some(reference) => {
                 markings.push(marking_ref(reference, || format!("/granular_markings/{at}/marking_ref"))?);
@@ -165,12 +168,6 @@ fn markings(object: &Value) -> Result<Vec<String>, Fault> {
             None if granular.get("lang").is_some() => {}
             None => return Err(Fault::new(format!("/granular_markings/{at}"), "has no marking_ref")),
         }
-    }
-    if markings.len() > MARKINGS {
-        return Err(Fault::new(
-            "/object_marking_refs",
-            format!("has more than {MARKINGS} markings, granular ones included"),
-        ));
     }
     Ok(markings)
 }
@@ -264,6 +261,8 @@ mod tests {
         assert_eq!(at(json!({"object_marking_refs": "x"})), "/object_marking_refs");
         assert_eq!(at(json!({"granular_markings": [{"selectors": ["name"]}]})), "/granular_markings/0");
         assert_eq!(Head::of(&json!([])).unwrap_err().pointer, "");
+        let many = json!({"object_marking_refs": vec![marking::TLP[3].id; MARKINGS + 1]});
+        assert_eq!(head(many).unwrap_err().reason, "has more than 10000 markings");
     }
 
     #[test]
