@@ -11,29 +11,17 @@ Everything on the command line goes to pytest; its exit code is ours.
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TARGET = HERE.parent.parent / "target"
-REQUIREMENTS = HERE / "requirements.txt"
+sys.path.insert(0, str(HERE.parent))
 
-
-def client_python():
-    """The interpreter of the virtual environment, with exactly our requirements installed."""
-    folder = TARGET / "clients-venv"
-    python = folder / "bin" / "python"
-    installed = folder / "installed"
-    wanted = sys.version + "\n" + REQUIREMENTS.read_text()
-    if not installed.is_file() or installed.read_text() != wanted:
-        venv.create(folder, clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS], check=True)
-        installed.write_text(wanted)
-    return python
+from environment import TARGET, python_with  # noqa: E402
 
 
 def main():
-    pytest = [client_python(), "-m", "pytest", HERE, "--rootdir", HERE]
+    python = python_with("clients-venv", HERE / "requirements.txt")
+    pytest = [python, "-m", "pytest", HERE, "--rootdir", HERE]
     tidily = [
         "-o",
         f"cache_dir={TARGET / 'clients-cache'}",
