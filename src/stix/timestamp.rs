@@ -27,7 +27,11 @@ impl Timestamp {
             return None;
         }
         let (seconds, fraction) = body.split_at(19);
-        civil(seconds)?;
+        let [.., hour, minute, second] = civil(seconds)?;
+        // A leap second is the last of a day (RFC 3339 §5.7).
+        if second == 60 && (hour, minute) != (23, 59) {
+            return None;
+        }
         let digits = match fraction.strip_prefix('.') {
             Some(digits) if is_digits(digits) && digits.len() <= MAX_FRACTION => digits.trim_end_matches('0'),
             None if fraction.is_empty() => "",
@@ -140,6 +144,7 @@ mod tests {
             "2024-13-01T00:00:00Z",
             "2024-01-01T24:00:00Z",
             "2024-01-01T00:60:00Z",
+            "2016-12-31T12:00:60Z",
             "+024-01-01T00:00:00Z",
             "2024-01-01T00:00:00Zü",
             "２024-01-01T00:00:00Z",

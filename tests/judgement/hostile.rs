@@ -96,7 +96,7 @@ fn a_very_long_string_is_judged_and_not_repeated() {
     assert_eq!(of(&tool(json!({long[..1001]: 1}))), ["strict-json"]);
     assert_eq!(of(&tool(json!({"tool_types": [long]}))), ["open-vocabulary"]);
     assert_eq!(
-        of(&tool(json!({"extensions": {long[..1000]: {"extension_type": "property-extension", "a": 1}}}))),
+        of(&tool(json!({"extensions": {long[..1000]: {"extension_type": "property-extension", "own": 1}}}))),
         ["malformed-value"]
     );
     assert_eq!(of(&object("url", json!({"value": long, "defanged": false}))), ["malformed-value"]);
@@ -161,7 +161,7 @@ fn very_many_entries_and_keys_of_every_kind_get_few_findings() {
     assert_eq!(of(&object("process", json!({"environment_variables": keys(json!(1))}))), ["wrong-type"]);
     assert_eq!(of(&object("process", json!({"environment_variables": keys(json!("a"))}))), ["malformed-value"]);
     assert!(of(&object("file", json!({"hashes": keys(json!("a"))}))).contains(&"malformed-value"));
-    let extension = json!({"extension_type": "property-extension", "a": 1});
+    let extension = json!({"extension_type": "property-extension", "own": 1});
     assert_eq!(of(&tool(json!({"extensions": keys(extension)}))), ["malformed-value"]);
     assert!(of(&tool(json!({"extensions": keys(json!({}))}))).contains(&"missing-property"));
     let texts = json!({"ko": keys(json!("a"))});
@@ -171,7 +171,7 @@ fn very_many_entries_and_keys_of_every_kind_get_few_findings() {
     assert_eq!(of(&tool(json!({"labels": vec![1; 50_000]}))), ["wrong-type"]);
     assert_eq!(
         of(&tool(json!({"extensions": {"extension-definition--1f0cfa1c-31ce-4b43-91d8-4ad3ba2a4e31":
-        {"extension_type": "property-extension", "a": vec![Value::Null; 50_000]}}}))),
+        {"extension_type": "property-extension", "own": vec![Value::Null; 50_000]}}}))),
         ["no-null"]
     );
 }
@@ -187,7 +187,7 @@ fn nesting_of_any_depth_is_refused_unread() {
     }
     // As deep as may be, the object itself counted.
     let deepest = format!("{}null{}", "[".repeat(61), "]".repeat(61));
-    let extension = format!(r#"{{"extension_type":"property-extension","a":{deepest}}}"#);
+    let extension = format!(r#"{{"extension_type":"property-extension","own":{deepest}}}"#);
     let text = tool(json!({"extensions": "#"})).to_string();
     let key = "extension-definition--1f0cfa1c-31ce-4b43-91d8-4ad3ba2a4e31";
     assert_eq!(rules(text.replace("\"#\"", &format!("{{\"{key}\":{extension}}}")).as_bytes()), ["no-null"]);

@@ -129,8 +129,8 @@ impl<'o> Subject<'o> {
 
 /// Holds an object against every rule of this room.
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    const CHECKS: [fn(&Subject<'_>, &mut Report<'_>); 21] = [
-        nulls,
+    const CHECKS: [fn(&Subject<'_>, &mut Report<'_>); 22] = [
+        nothing,
         time::order,
         identifier::deterministic,
         identifier::namespace,
@@ -145,6 +145,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         extension::new_type,
         extension::content,
         custom::names,
+        custom::nested_names,
         custom::properties,
         custom::property_prefixes,
         custom::object_type,
@@ -157,8 +158,9 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// STIX 2.1 §2 has no null among its data types. The schemas see it where they know the property.
-fn nulls(subject: &Subject<'_>, report: &mut Report<'_>) {
+/// STIX 2.1 §2 has no null among its data types, and §2.12 no empty lists. The schemas see them
+/// where they know the property.
+fn nothing(subject: &Subject<'_>, report: &mut Report<'_>) {
     let mut place = String::new();
     for (name, value) in subject.object {
         within(&mut place, name, value, report);
@@ -168,14 +170,9 @@ fn nulls(subject: &Subject<'_>, report: &mut Report<'_>) {
 fn within(place: &mut String, name: &str, value: &Value, report: &mut Report<'_>) {
     let length = place.len();
     match value {
-        Value::Null if report.has_enough_of(&NO_NULL) => {}
-        Value::Null => {
-            let pointer = format!("{place}{}", super::json::step(name));
-            if !report.faults(&pointer) {
-                report.find(&NO_NULL, pointer, "is null: leave it out");
-            }
-        }
-        Value::Array(items) if items.iter().any(may_hold_null) => {
+        Value::Null => find_nothing(&NO_NULL, place, name, report),
+        Value::Array(items) if items.is_empty() => find_nothing(&schema::EMPTY, place, name, report),
+        Value::Array(items) if items.iter().any(may_hold_nothing) => {
             place.push_str(&super::json::step(name));
             items.iter().enumerate().for_each(|(at, item)| within(place, &at.to_string(), item, report));
         }
@@ -188,6 +185,17 @@ fn within(place: &mut String, name: &str, value: &Value, report: &mut Report<'_>
     place.truncate(length);
 }
 
-fn may_hold_null(value: &Value) -> bool {
+fn may_hold_nothing(value: &Value) -> bool {
     matches!(value, Value::Null | Value::Array(_) | Value::Object(_))
+}
+
+fn find_nothing(rule: &'static Rule, place: &str, name: &str, report: &mut Report<'_>) {
+    if report.has_enough_of(rule) {
+        return;
+    }
+    let pointer = format!("{place}{}", super::json::step(name));
+    if !report.faults(&pointer) {
+        let what = if std::ptr::eq(rule, &raw const NO_NULL) { "null" } else { "an empty list" };
+        report.find(rule, pointer, format!("is {what}: leave it out"));
+    }
 }

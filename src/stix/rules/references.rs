@@ -21,21 +21,29 @@ pub(crate) static OBSERVED: Rule = Rule {
     id: "observed-object",
     clause: "STIX 2.1 §4.14",
     severities: REQUIRED,
-    sentence: "What was observed has at least one observable among it.",
+    sentence: "What was observed has at least one observable among it, and the deprecated container nothing else.",
 };
 
 /// An observed-data refers to observables, and to relationships between them: not to these alone.
+/// The deprecated container has observables only (STIX 2.1 §2.13).
 pub(super) fn observed(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let list = subject.list("object_refs");
-    if subject.object_type != "observed-data" || list.is_empty() {
+    if subject.object_type != "observed-data" {
         return;
     }
-    let is_observable = |id: &str| {
-        let known = id.split_once("--").and_then(|(object_type, _)| subject.schemas.of(object_type));
-        known.is_none_or(|known| known.category == Category::Sco)
+    let is_observable = |name: &str| subject.schemas.of(name).is_none_or(|known| known.category == Category::Sco);
+    let refers_to_one = |id: &Value| {
+        let object_type = id.as_str().and_then(|id| id.split_once("--")).map(|(object_type, _)| object_type);
+        object_type.is_some_and(is_observable)
     };
-    if !list.iter().filter_map(Value::as_str).any(is_observable) {
+    let list = subject.list("object_refs");
+    if !list.is_empty() && !list.iter().any(refers_to_one) {
         report.find(&OBSERVED, "/object_refs", "refers to no observable");
+    }
+    for (key, object) in subject.object.get("objects").and_then(Value::as_object).into_iter().flatten() {
+        let strange = object["type"].as_str().filter(|name| !is_observable(name));
+        if strange.is_some() && !report.has_enough_of(&OBSERVED) {
+            report.find(&OBSERVED, format!("/objects{}/type", step(key)), "is no type of observables");
+        }
     }
 }
 

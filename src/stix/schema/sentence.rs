@@ -138,6 +138,12 @@ fn type_words(expected: &TypeKind) -> String {
     }
 }
 
+/// As much of a list as a sentence bears.
+fn cut(list: &str) -> String {
+    let cut: String = list.chars().take(LISTED).collect();
+    if cut.len() < list.len() { cut + "…" } else { cut }
+}
+
 /// The allowed values, as many as a sentence bears.
 fn listed(options: &Value) -> String {
     let mut text = String::new();
@@ -197,7 +203,7 @@ impl Place {
     fn choice(&self, needed: &str) -> String {
         match (&self.form, self.alternatives.is_empty()) {
             (Some(form), _) => format!("is not {form}"),
-            (None, false) => format!("needs {needed} {}", self.alternatives.join(", ")),
+            (None, false) => format!("needs {needed} {}", cut(&self.alternatives.join(", "))),
             (None, true) => "fits none of the forms that are allowed".to_owned(),
         }
     }

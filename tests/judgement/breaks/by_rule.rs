@@ -143,8 +143,16 @@ fn extensions() -> Vec<Row> {
         row("new-type", &place("/extension_type"), object("sighting", json!({"extensions": extended("new-sro")}))),
         row("extension-content", &place(""), tool(json!({"extensions": alone}))),
         row("extension-content", &place(""), object("url", json!({"extensions": alone}))),
-        row("custom-extension", "/extensions/keel-ext", object("file", json!({"extensions": {"keel-ext": {"a": 1}}}))),
-        row("custom-extension", "/extensions/x-own-ext", object("url", json!({"extensions": {"x-own-ext": {"a": 1}}}))),
+        row(
+            "custom-extension",
+            "/extensions/keel-ext",
+            object("file", json!({"extensions": {"keel-ext": {"own": 1}}})),
+        ),
+        row(
+            "custom-extension",
+            "/extensions/x-own-ext",
+            object("url", json!({"extensions": {"x-own-ext": {"own": 1}}})),
+        ),
     ]
 }
 

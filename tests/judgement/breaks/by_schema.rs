@@ -207,7 +207,7 @@ fn empty() -> Vec<Row> {
         empty("/object_refs", without(object("observed-data", json!({"object_refs": []})), &["objects"])),
         empty("/hashes", object("file", json!({"name": "a", "hashes": {}}))),
         empty("/extensions", tool(json!({"extensions": {}}))),
-        empty("/extensions/ntfs-ext", file(&json!({"ntfs-ext": {}}))),
+        row("property-combination", "/extensions/ntfs-ext", file(&json!({"ntfs-ext": {}}))),
         empty("/contents", object("language-content", json!({"contents": {}}))),
         empty("/contents/ko", object("language-content", json!({"contents": {"ko": {}}}))),
         empty("/granular_markings/0/selectors", tool(json!({"granular_markings": [{"lang": "ko", "selectors": []}]}))),
@@ -239,13 +239,12 @@ fn closed() -> Vec<Row> {
         marking["extensions"] = extensions;
         marking
     };
-    let cui =
-        json!({"extension_type": "property-extension", "control": "CUI", "designator_ref": id("identity", 1), "a": 1});
+    let cui = json!({"extension_type": "property-extension", "control": "CUI", "designator_ref": id("identity", 1), "own": 1});
     let pap = json!({"extension_type": "property-extension", "pap": "red"});
     let red = json!({"name": "PAP:RED", "id": "marking-definition--740d36e5-7714-4c30-961a-3ae632ceee0e"});
     let unknown = json!({"extension_type": "property-extension", "rank": 1, "pap": "red"});
     vec![
-        row("property-not-allowed", &format!("/extensions/{CUI}/a"), marked(json!({CUI: cui}), json!({}))),
+        row("property-not-allowed", &format!("/extensions/{CUI}/own"), marked(json!({CUI: cui}), json!({}))),
         row("property-not-allowed", "/extensions", marked(json!({PAP: pap, UNKNOWN: unknown}), red)),
     ]
 }

@@ -206,7 +206,7 @@ impl Maker<'_> {
                 let extension = self.object(&layers, &[]);
                 put(members, json!({"name": "Keel", "extensions": {key: extension}}));
             }
-            _ => put(members, json!({"extensions": {UNKNOWN[0]: {"extension_type": "property-extension", "a": 1}}})),
+            _ => put(members, json!({"extensions": {UNKNOWN[0]: {"extension_type": "property-extension", "own": 1}}})),
         }
     }
 }

@@ -112,7 +112,9 @@ impl Maker<'_> {
 
     fn time(&mut self, fractions: &[&str]) -> String {
         let (year, day) = (2025 - self.tape.pick(30), 1 + self.tape.pick(28));
-        let (hour, second) = (self.tape.pick(24), self.tape.pick(61));
+        let second = self.tape.pick(61);
+        // A leap second is the last of a day.
+        let hour = if second == 60 { 23 } else { self.tape.pick(24) };
         format!("{year}-03-{day:02}T{hour:02}:59:{second:02}{}Z", self.tape.among(fractions))
     }
 }
