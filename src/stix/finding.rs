@@ -221,6 +221,11 @@ impl<'v> Report<'v> {
         Self { verdict, profile }
     }
 
+    /// A report into another verdict, under the same profile.
+    pub fn aside<'a>(&self, verdict: &'a mut Verdict) -> Report<'a> {
+        Report { verdict, profile: self.profile }
+    }
+
     /// Whether anybody wants to know of this rule: what nobody wants to know need not be looked for.
     pub fn wants(&self, rule: &Rule) -> bool {
         rule.severity(self.profile) != Severity::Pass

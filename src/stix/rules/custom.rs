@@ -4,7 +4,6 @@
 use super::Subject;
 use crate::stix::finding::{DEPRECATED, RECOMMENDED, REQUIRED, Report, Rule};
 use crate::stix::json::step;
-use serde_json::Value;
 
 pub(crate) static PROPERTY: Rule = Rule {
     id: "custom-property",
@@ -88,28 +87,6 @@ pub(super) fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
     for name in beyond(subject).filter(|name| !is_proper(name)) {
         if !report.has_enough_of(&PROPERTY_NAME) {
             report.find(&PROPERTY_NAME, step(name), NO_NAME);
-        }
-    }
-}
-
-/// The objects within an object that have properties, and no keys of a dictionary: each with its place.
-fn nested<'o>(subject: &Subject<'o>) -> impl Iterator<Item = (String, &'o Value)> {
-    const LISTS: [&str; 3] = ["external_references", "granular_markings", "kill_chain_phases"];
-    let entries = subject.extensions().map(|(key, extension)| (format!("/extensions{}", step(key)), extension));
-    let items = LISTS
-        .into_iter()
-        .flat_map(|list| subject.list(list).iter().enumerate().map(move |(at, item)| (format!("/{list}/{at}"), item)));
-    entries.chain(items)
-}
-
-/// Names within are held to the same form.
-pub(super) fn nested_names(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (place, value) in nested(subject) {
-        let names = value.as_object().into_iter().flatten().map(|(name, _)| name);
-        for name in names.filter(|name| !is_proper(name)) {
-            if !report.has_enough_of(&PROPERTY_NAME) {
-                report.find(&PROPERTY_NAME, place.clone() + &step(name), NO_NAME);
-            }
         }
     }
 }

@@ -11,7 +11,13 @@ pub(crate) static DETERMINISTIC: Rule = Rule {
     id: "deterministic-id",
     clause: "STIX 2.1 §2.9, §3.4",
     severities: RECOMMENDED,
-    sentence: "The id of an observable is the version 5 UUID of its ID contributing properties; if it has none of them, version 4.",
+    sentence: "The id of an observable is the version 5 UUID of its ID contributing properties, if it has any.",
+};
+pub(crate) static RANDOM: Rule = Rule {
+    id: "random-id",
+    clause: "STIX 2.1 §2.9",
+    severities: REQUIRED,
+    sentence: "The id of an observable without any of its ID contributing properties is a version 4 UUID.",
 };
 pub(crate) static NAMESPACE: Rule = Rule {
     id: "id-namespace",
@@ -31,16 +37,22 @@ pub(super) fn deterministic(subject: &Subject<'_>, report: &mut Report<'_>) {
     if is_versioned(subject) {
         return;
     }
-    let Some(known) = subject.known.filter(|known| known.id_contributing.is_some()) else { return };
+    let Some(expected) = subject.known.and_then(|known| id(known, subject.object)) else { return };
     let Some(uuid) = uuid_of(subject) else { return };
-    if nothing_contributes(known, subject.object) && uuid.get_version_num() != 4 {
-        let message = "nothing that the object says contributes to its id: such an id is random, a version 4 UUID";
-        return report.find(&DETERMINISTIC, "/id", message);
-    }
-    let Some(expected) = id(known, subject.object) else { return };
     if !expected.contains(&uuid) {
         let message = format!("by the rule for observables it is {}--{}", subject.object_type, expected[0]);
         report.find(&DETERMINISTIC, "/id", message);
+    }
+}
+
+/// A process has no contributing properties at all, and the standard does not insist (STIX 2.1 §6.13).
+pub(super) fn random(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let contributing = subject.known.and_then(|known| known.id_contributing.as_deref()).unwrap_or_default();
+    if contributing.is_empty() || contributing.iter().any(|name| subject.object.contains_key(*name)) {
+        return;
+    }
+    if uuid_of(subject).is_some_and(|uuid| uuid.get_version_num() != 4) {
+        report.find(&RANDOM, "/id", "is no version 4 UUID, and nothing that the object says contributes to another");
     }
 }
 
@@ -52,12 +64,6 @@ pub(super) fn namespace(subject: &Subject<'_>, report: &mut Report<'_>) {
     if id(known, subject.object).zip(uuid_of(subject)).is_some_and(|(expected, uuid)| expected.contains(&uuid)) {
         report.find(&NAMESPACE, "/id", "is computed from the content, and the object has versions");
     }
-}
-
-/// A process has no contributing properties at all, and the standard does not insist (STIX 2.1 §6.13).
-fn nothing_contributes(known: &Type, object: &Map<String, Value>) -> bool {
-    let names = known.id_contributing.as_deref().unwrap_or_default();
-    !names.is_empty() && !names.iter().any(|name| object.contains_key(*name))
 }
 
 fn is_versioned(subject: &Subject<'_>) -> bool {

@@ -50,7 +50,7 @@ static NO_NULL: Rule = Rule {
 };
 
 /// Every rule, in the order of the documentation.
-pub static ALL: [&Rule; 40] = [
+pub static ALL: [&Rule; 41] = [
     &STRICT_JSON,
     &USABLE,
     &schema::MISSING,
@@ -66,6 +66,7 @@ pub static ALL: [&Rule; 40] = [
     &schema::VOCABULARY,
     &time::ORDER,
     &identifier::DETERMINISTIC,
+    &identifier::RANDOM,
     &identifier::NAMESPACE,
     &marking::SELECTOR,
     &marking::MARKS_ITSELF,
@@ -133,6 +134,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         nothing,
         time::order,
         identifier::deterministic,
+        identifier::random,
         identifier::namespace,
         marking::selectors,
         marking::marks_itself,
@@ -145,7 +147,6 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         extension::new_type,
         extension::content,
         custom::names,
-        custom::nested_names,
         custom::properties,
         custom::property_prefixes,
         custom::object_type,

@@ -1,7 +1,7 @@
 //! References between objects.
 
 use super::Subject;
-use crate::stix::finding::{RECOMMENDED, REQUIRED, Report, Rule};
+use crate::stix::finding::{Finding, RECOMMENDED, REQUIRED, Report, Rule, Verdict};
 use crate::stix::id::Id;
 use crate::stix::json::step;
 use crate::stix::marking;
@@ -41,8 +41,25 @@ pub(super) fn observed(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
     for (key, object) in subject.object.get("objects").and_then(Value::as_object).into_iter().flatten() {
         let strange = object["type"].as_str().filter(|name| !is_observable(name));
-        if strange.is_some() && !report.has_enough_of(&OBSERVED) {
-            report.find(&OBSERVED, format!("/objects{}/type", step(key)), "is no type of observables");
+        match strange {
+            Some(_) if report.has_enough_of(&OBSERVED) => {}
+            Some(_) => report.find(&OBSERVED, format!("/objects{}/type", step(key)), "is no type of observables"),
+            None => contained(subject, key, object, report),
+        }
+    }
+}
+
+/// What is contained is an observable but for its id and its references, which are keys of the container.
+fn contained(subject: &Subject<'_>, key: &str, object: &Value, report: &mut Report<'_>) {
+    let Some(object_type) = object["type"].as_str() else { return };
+    let Some(members) = object.as_object() else { return };
+    let mut whole = members.clone();
+    whole.insert("id".to_owned(), format!("{object_type}--00000000-0000-4000-8000-000000000000").into());
+    let mut found = Verdict::default();
+    subject.schemas.check(&Value::Object(whole), object_type, &mut report.aside(&mut found));
+    for Finding { rule, clause, pointer, message, .. } in found.findings() {
+        if !pointer.contains("_ref") && !report.has_enough_of(rule) {
+            report.find_by(rule, clause.clone(), format!("/objects{}{pointer}", step(key)), message.clone());
         }
     }
 }

@@ -49,6 +49,10 @@ fn ids() -> Vec<Row> {
         object["id"] = json!(format!("{object_type}--{other}"));
         row("deterministic-id", "/id", object)
     };
+    let random = |version: u8| {
+        let id = format!("email-message--99999999-9999-{version}999-8999-999999999999");
+        row("random-id", "/id", json!({"type": "email-message", "id": id, "is_multipart": false}))
+    };
     let extensions = json!({UNKNOWN: {"extension_type": "toplevel-property-extension"}});
     let versioned = |more: Value| {
         let mut versioned = object("mutex", json!({"name": "keel", "extensions": extensions}));
@@ -56,6 +60,8 @@ fn ids() -> Vec<Row> {
         row("id-namespace", "/id", versioned)
     };
     vec![
+        random(1),
+        random(5),
         wrong("mutex", json!({})),
         wrong("file", json!({"name": "a", "extensions": {"pdf-ext": {"version": "1"}}})),
         wrong("windows-registry-key", json!({"values": [{"name": "a"}]})),

@@ -85,6 +85,11 @@ impl Maker<'_> {
                 let observable = id("file", 9);
                 let list = members.get_mut("object_refs").and_then(Value::as_array_mut);
                 list.into_iter().for_each(|list| list.push(json!(observable)));
+                // What is contained is an observable, too.
+                if members.contains_key("objects") {
+                    let file = json!({"type": "file", "name": "keel.zip", "parent_directory_ref": "any key"});
+                    put(members, json!({"objects": {"0": {"type": "mutex", "name": "keel"}, "any key": file}}));
+                }
             }
             "relationship" => {
                 let (source, name, target) = self.tape.among(&RELATIONSHIPS);
