@@ -320,7 +320,7 @@ def customs():
     unknown = {**lacking(campaign, ["name"]), "type": "x-toy", "id": f"x-toy--{UUID}", "size": 3}
     return {
         "property x_": {**campaign, "x_rank": 7},
-        "property without x_": {**campaign, "rank": [1, {"a": []}]},
+        "property without x_": {**campaign, "rank": [1, {"a": [0]}]},
         "property x_ on an observable": {**address, "x_rank": 7},
         "type x-": unknown,
         "type without x-": {**unknown, "type": "toy", "id": f"toy--{UUID}"},

@@ -49,12 +49,12 @@ pub(super) fn observed(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// What is contained is an observable but for its id and its references, which are keys of the container.
+/// What is contained is an observable, but that it needs no id and refers to keys of the container.
 fn contained(subject: &Subject<'_>, key: &str, object: &Value, report: &mut Report<'_>) {
     let Some(object_type) = object["type"].as_str() else { return };
     let Some(members) = object.as_object() else { return };
     let mut whole = members.clone();
-    whole.insert("id".to_owned(), format!("{object_type}--00000000-0000-4000-8000-000000000000").into());
+    whole.entry("id").or_insert_with(|| format!("{object_type}--00000000-0000-4000-8000-000000000000").into());
     let mut found = Verdict::default();
     subject.schemas.check(&Value::Object(whole), object_type, &mut report.aside(&mut found));
     for Finding { rule, clause, pointer, message, .. } in found.findings() {
