@@ -57,11 +57,11 @@ impl Tlp {
     /// whatever else (name, spelling of the time) a tool wrote differently.
     pub fn is_copy(&self, object: &Value) -> bool {
         let created = object["created"].as_str().and_then(Timestamp::parse);
-        let value = match self.created {
-            TLP_1_CREATED => &object["definition"]["tlp"],
-            _ => &object["extensions"][TLP_2_0]["tlp_2_0"],
+        let says = match self.created {
+            TLP_1_CREATED => object["definition_type"] == "tlp" && object["definition"]["tlp"] == self.value,
+            _ => object["extensions"][TLP_2_0]["tlp_2_0"] == self.value,
         };
-        created.is_some_and(|created| created.instant() == self.created) && value == self.value
+        says && created.is_some_and(|created| created.instant() == self.created)
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_copy_with_another_spelling_is_a_copy_and_one_with_another_colour_is_not() {
         let amber = predefined("marking-definition--f88d31f6-486f-44da-b317-01333bde0b82").unwrap();
-        let copy = |created: &str, colour: &str| json!({"created": created, "definition": {"tlp": colour}});
+        let copy = |created: &str, colour: &str| json!({"created": created, "definition_type": "tlp", "definition": {"tlp": colour}});
         assert!(amber.is_copy(&copy("2017-01-20T00:00:00Z", "amber")));
         assert!(amber.is_copy(&copy("2017-01-20T00:00:00.000000Z", "amber")));
         assert!(!amber.is_copy(&copy("2017-01-20T00:00:00.000Z", "white")));

@@ -56,6 +56,9 @@ fn contained(subject: &Subject<'_>, key: &str, object: &Value, report: &mut Repo
     let mut whole = members.clone();
     whole.entry("id").or_insert_with(|| format!("{object_type}--00000000-0000-4000-8000-000000000000").into());
     let mut found = Verdict::default();
+    let known = subject.schemas.of(object_type);
+    let inner = Subject { object: &whole, object_type, known, schemas: subject.schemas };
+    super::custom::names(&inner, &mut report.aside(&mut found));
     subject.schemas.check(&Value::Object(whole), object_type, &mut report.aside(&mut found));
     for Finding { rule, clause, pointer, message, .. } in found.findings() {
         if !pointer.contains("_ref") && !report.has_enough_of(rule) {
