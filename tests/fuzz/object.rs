@@ -87,11 +87,12 @@ fn verdict(verdict: &Verdict, profile: Profile, object: Option<&Value>) {
     }
 }
 
-/// A pointer names a place in the object, or one that is missing in such a place. Long names are cut in it.
+/// A pointer names a place in the object, or one that is missing in such a place. Long names are cut in it,
+/// and control characters escaped.
 fn leads_into(object: &Value, pointer: &str) {
     let parent = pointer.rsplit_once('/').map_or("", |(parent, _)| parent);
-    let cut = pointer.split('/').any(|name| name.chars().count() >= 64);
-    assert!(cut || object.pointer(parent).is_some(), "{pointer}");
+    let altered = pointer.contains('\\') || pointer.split('/').any(|name| name.chars().count() >= 64);
+    assert!(altered || object.pointer(parent).is_some(), "{pointer}");
 }
 
 /// How often an object refers to a marking.
