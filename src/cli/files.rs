@@ -40,7 +40,7 @@ pub(super) fn texts(octets: &Bytes) -> Result<Vec<Bytes>, BodyError> {
         return match members.get("objects").map(|objects| objects.get()) {
             Some(list) if list.starts_with('[') && list[1..].trim_start() == "]" => Ok(Vec::new()),
             Some(list) if list.starts_with('[') => Err(whole),
-            None if is_bundle(&members) => Ok(Vec::new()),
+            _ if is_bundle(&members) => Ok(Vec::new()),
             _ => Ok(vec![octets.slice_ref(octets.trim_ascii())]),
         };
     }

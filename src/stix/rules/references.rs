@@ -59,6 +59,7 @@ fn contained(subject: &Subject<'_>, key: &str, object: &Value, report: &mut Repo
     let known = subject.schemas.of(object_type);
     let inner = Subject { object: &whole, object_type, known, schemas: subject.schemas };
     super::custom::names(&inner, &mut report.aside(&mut found));
+    super::names::reserved(&inner, &mut report.aside(&mut found));
     subject.schemas.check(&Value::Object(whole), object_type, &mut report.aside(&mut found));
     for Finding { rule, clause, pointer, message, .. } in found.findings() {
         if !pointer.contains("_ref") && !report.has_enough_of(rule) {
