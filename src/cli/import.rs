@@ -2,14 +2,11 @@
 
 use super::{Failure, files, warn};
 use crate::exchange::Administering;
-use crate::taxii::status;
+use crate::taxii::status::{self, Status};
 use bytes::Bytes;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// Objects that are committed together.
-const BATCH: usize = 1000;
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -31,6 +28,21 @@ pub(super) struct Tally {
     pub(super) warned: usize,
     pub(super) known: usize,
     pub(super) failed: usize,
+}
+
+impl Tally {
+    fn count(&mut self, status: &Status) {
+        for success in status.successes() {
+            match success.message.as_deref() {
+                Some(status::WAS_THERE | status::OCCURS_TWICE) => self.known += 1,
+                message => {
+                    self.added += 1;
+                    self.warned += usize::from(message.is_some());
+                }
+            }
+        }
+        self.failed += status.failures().len();
+    }
 }
 
 impl Import {
@@ -63,26 +75,19 @@ pub(super) fn add(
     let texts = files::texts(octets).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
     let bar = files::progress(texts.len());
     let mut tally = Tally::default();
-    for (batch, chunk) in texts.chunks(BATCH).enumerate() {
-        let status = admin.import(org, collection, chunk, batch * BATCH)?;
-        for success in status.successes() {
-            match success.message.as_deref() {
-                Some(status::WAS_THERE | status::OCCURS_TWICE) => tally.known += 1,
-                message => {
-                    tally.added += 1;
-                    tally.warned += usize::from(message.is_some());
-                }
-            }
-        }
-        tally.failed += status.failures().len();
+    let mut told = Ok(());
+    admin.import(org, collection, &texts, &mut |status| {
+        tally.count(status);
         for failure in status.failures() {
             let message = failure.message.as_deref().unwrap_or_default();
             // Ids and versions of bad objects are whatever stands there: a terminal must not obey it.
             let (id, version) = (failure.id.escape_debug(), failure.version.escape_debug());
-            bar.suspend(|| warn(&format!("{}: {id} {version}: {message}", file.display())))?;
+            let told_now = bar.suspend(|| warn(&format!("{}: {id} {version}: {message}", file.display())));
+            told = std::mem::replace(&mut told, Ok(())).and(told_now);
         }
-        bar.inc(chunk.len() as u64);
-    }
+        bar.inc((status.successes().len() + status.failures().len()) as u64);
+    })?;
+    told?;
     bar.finish_and_clear();
     Ok(tally)
 }

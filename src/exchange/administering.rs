@@ -17,6 +17,7 @@ use crate::taxii::filter::{Filter, Versions};
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
+use serde::Deserialize;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -122,14 +123,15 @@ impl Administering {
         Ok(Overview { extents: extents.collect::<Result<_, _>>()?, registry })
     }
 
-    /// Adds objects for an organisation, by their texts. `first` is the place of the first one in its file.
+    /// Adds objects for an organisation, by their texts, some at a time: `each` gets the status of
+    /// those, in the order of the texts. All of them count as sent along, whichever go first.
     pub fn import(
         &self,
         organisation: &str,
         collection: &str,
         texts: &[Bytes],
-        first: usize,
-    ) -> Result<Status, ImportError> {
+        each: &mut dyn FnMut(&Status),
+    ) -> Result<(), ImportError> {
         let organisation = self.organisation(organisation)?;
         let collection = self.collection(collection)?;
         let registry = self.exchange.registry()?;
@@ -143,7 +145,11 @@ impl Administering {
             manage: false,
         };
         let writing = Writing::new(Arc::clone(&self.exchange), collection, granted.unwrap_or(&none), self.actor());
-        Ok(writing.add_texts(texts, first, false)?)
+        let along = texts.iter().filter_map(|text| Some(serde_json::from_slice::<Named>(text).ok()?.id)).collect();
+        for (batch, some) in texts.chunks(BATCH).enumerate() {
+            each(&writing.add_texts(some, batch * BATCH, &along, false)?);
+        }
+        Ok(())
     }
 
     /// Writes every version of every object of a collection to `out`, as a bundle of the texts as received.
@@ -203,6 +209,15 @@ impl Administering {
     fn actor(&self) -> Actor {
         Actor { organisation: None, credential: None, address: self.operator.clone() }
     }
+}
+
+/// Objects of an import that are committed together.
+const BATCH: usize = 1000;
+
+/// As much of an object as tells what it is called.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
 }
 
 /// What a grant lets an organisation do.

@@ -60,12 +60,18 @@ impl Writing {
             return Err(BodyError::NoEnvelope(reason).into());
         }
         let texts: Vec<Bytes> = envelope.objects.iter().map(|text| body.slice_ref(text.as_bytes())).collect();
-        Ok(Added { status: self.add_texts(&texts, 0, dry_run)?, bundle: envelope.bundle })
+        Ok(Added { status: self.add_texts(&texts, 0, &HashSet::new(), dry_run)?, bundle: envelope.bundle })
     }
 
     /// Adds objects by their texts, each one JSON value in UTF-8. `first` is the place of the
-    /// first one in the list that they come from.
-    pub(super) fn add_texts(&self, texts: &[Bytes], first: usize, dry_run: bool) -> Result<Status, Error> {
+    /// first one in the list that they come from, `along` the ids that are sent with them, before or after.
+    pub(super) fn add_texts(
+        &self,
+        texts: &[Bytes],
+        first: usize,
+        along: &HashSet<String>,
+        dry_run: bool,
+    ) -> Result<Status, Error> {
         let requested = self.exchange.now();
         let push = Push {
             status: Uuid::new_v4(),
@@ -80,14 +86,20 @@ impl Writing {
             first,
             profile: self.collection.profile,
             dry_run,
-            offers: self.offers(texts, first, requested)?,
+            offers: self.offers(texts, first, along, requested)?,
         };
         Ok(self.exchange.store.add(push)?)
     }
 
     /// Judges every text on its own, then looks where their references lead. What is sent along and
     /// sound by itself counts as there, even if it is refused because of a reference of its own.
-    fn offers(&self, texts: &[Bytes], first: usize, requested: Timestamp) -> Result<Vec<Offer>, Error> {
+    fn offers(
+        &self,
+        texts: &[Bytes],
+        first: usize,
+        along: &HashSet<String>,
+        requested: Timestamp,
+    ) -> Result<Vec<Offer>, Error> {
         let judge = Judge::new().map_err(|fault| StoreError::Broken(fault.to_string()))?;
         let mut offers = Vec::with_capacity(texts.len());
         let (mut sent, mut named) = (HashSet::new(), HashSet::new());
@@ -103,7 +115,7 @@ impl Writing {
             }
             offers.push(self.offer(text, first + at, requested, judged));
         }
-        let unknown = self.unknown(named.difference(&sent))?;
+        let unknown = self.unknown(named.difference(&sent).filter(|id| !along.contains(*id)))?;
         if !unknown.is_empty() {
             for (at, offer) in offers.iter_mut().enumerate() {
                 self.tell_of_dangling(offer, first + at, requested, &unknown);

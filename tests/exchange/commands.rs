@@ -1,7 +1,7 @@
 //! The command line: what it prints, what it refuses, and what a running server sees of it.
 
 use crate::support::actor::TAXII;
-use crate::support::objects::{envelope, indicator, marked};
+use crate::support::objects::{envelope, id, indicator, marked, versioned};
 use crate::support::pki::Ca;
 use crate::support::process::{Installation, PROGRAM, Process, open_to_all, program};
 use entente::access::level::Level;
@@ -148,6 +148,26 @@ fn objects_go_in_and_come_out_to_the_octet() {
     assert_eq!(lines[1..lines.len() - 1].join("\n"), texts.join(",\n"));
     assert_eq!(installation.run(&["export", "all"]).lines().count(), lines.len());
     assert!(installation.fail(&["export", "all", "--out", out.to_str().unwrap()]).contains("exists"));
+}
+
+#[test]
+fn the_objects_of_an_import_may_refer_to_each_other_however_many_there_are() {
+    let installation = Installation::furnished();
+    installation.run(&["collection", "set", "all", "--profile", "strict"]);
+    let file = installation.path("in.ndjson");
+    // Their authors come last; one is nowhere.
+    let by = |n: usize, author: &str| {
+        indicator(n, 1).replace(",\"name\"", &format!(r#","created_by_ref":"{author}","name""#))
+    };
+    let mut lines: Vec<String> = (0..2500).map(|n| by(n, &id("identity", n / 1000))).collect();
+    lines.push(by(2500, &id("identity", 9)));
+    lines.extend((0..3).map(|n| versioned("identity", n, 1, r#","identity_class":"group""#)));
+    fs::write(&file, lines.join("\n")).unwrap();
+    let output = installation.try_run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("/objects/2500/created_by_ref: refers to identity--"), "{errors}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains(": 2503 added (0 with warnings") && told.ends_with(" 1 failed\n"), "{told}");
 }
 
 #[test]
