@@ -3,10 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use entente::stix::finding::Profile;
+use entente::stix::head::Spec;
+use entente::stix::judge::Judge;
 use entente::stix::pattern::Pattern;
+use entente::stix::rules::references;
 use jsonschema::{PatternOptions, Registry, Validator};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,6 +56,20 @@ fn every_sample_object_is_valid_by_the_schema_of_its_type() {
         let faults: Vec<String> =
             validator.iter_errors(&object).map(|error| format!("{}: {error}", error.instance_path())).collect();
         assert!(faults.is_empty(), "{}: {}", object["id"], faults.join("\n"));
+    }
+}
+
+/// The whole sample set is what a strict collection takes without a word.
+#[test]
+fn every_sample_object_is_clean_under_strict_and_refers_to_others_of_the_set() {
+    let judge = Judge::new().unwrap();
+    let samples = samples();
+    let ids: HashSet<&str> = samples.iter().map(|object| object["id"].as_str().unwrap()).collect();
+    assert!(samples.len() > 250);
+    for object in &samples {
+        let verdict = judge.judge(object.to_string().as_bytes(), Profile::Strict, &[Spec::V21]).verdict;
+        assert!(verdict.is_clean(), "{}: {:?}", object["id"], verdict.findings());
+        references(object, &mut |id, pointer| assert!(ids.contains(id), "{}{}", object["id"], pointer()));
     }
 }
 
