@@ -165,29 +165,25 @@ impl SchemaFault {
 /// A schema file, read.
 struct Document {
     name: &'static str,
-    id: &'static str,
-    schema: &'static Value,
+    schema: Value,
 }
 
 /// The files, read once: compiled schemas and error messages look at the same texts.
 static DOCUMENTS: LazyLock<Result<Documents, SchemaFault>> = LazyLock::new(|| {
     let extensions = FILES.get_dir("extensions").into_iter().flat_map(Dir::files);
     let documents = FILES.files().chain(extensions).filter_map(|file| document(file).transpose());
-    documents.map(|document| document.map(|document| (document.id, document))).collect()
+    documents.collect()
 });
 
 /// The documents by their `$id`.
-type Documents = BTreeMap<&'static str, Document>;
+type Documents = BTreeMap<String, Document>;
 
-/// A file as a document; `None` for one without an `$id`, which is data for the others.
-fn document(file: &'static include_dir::File<'static>) -> Result<Option<Document>, SchemaFault> {
+/// A file as a document with its `$id`; `None` for one without, which is data for the others.
+fn document(file: &'static include_dir::File<'static>) -> Result<Option<(String, Document)>, SchemaFault> {
     let name = file.path().file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-    // Read once for the life of the program, like the text itself.
-    let schema: &'static Value = match serde_json::from_slice::<Value>(file.contents()) {
-        Ok(schema) => Box::leak(Box::new(schema)),
-        Err(error) => return Err(SchemaFault::new(name, error)),
-    };
-    Ok(schema["$id"].as_str().map(|id| Document { name, id, schema }))
+    let schema: Value = serde_json::from_slice(file.contents()).map_err(|error| SchemaFault::new(name, error))?;
+    let id = schema["$id"].as_str().map(str::to_owned);
+    Ok(id.map(|id| (id, Document { name, schema })))
 }
 
 static SCHEMAS: LazyLock<Result<Schemas, SchemaFault>> = LazyLock::new(|| match &*DOCUMENTS {
@@ -201,15 +197,14 @@ impl Schemas {
         SCHEMAS.as_ref()
     }
 
-    fn compile(documents: &Documents) -> Result<Self, SchemaFault> {
+    fn compile(documents: &'static Documents) -> Result<Self, SchemaFault> {
         let mut registry = jsonschema::Registry::new();
-        for document in documents.values() {
-            registry =
-                registry.add(document.id, document.schema).map_err(|error| SchemaFault::new(document.name, error))?;
+        for (id, Document { name, schema }) in documents {
+            registry = registry.add(id, schema).map_err(|error| SchemaFault::new(name, error))?;
         }
         let registry = registry.prepare().map_err(|error| SchemaFault::new("registry", error))?;
         let categories: HashMap<&str, Category> =
-            documents.values().filter_map(|document| Some((document.name, Category::of(document.schema)?))).collect();
+            documents.values().filter_map(|document| Some((document.name, Category::of(&document.schema)?))).collect();
         let categories = Arc::new(categories.into_iter().map(|(name, group)| (name.to_owned(), group)).collect());
         let options = keyword::with_own(jsonschema::options(), &categories, &vocabularies()?)
             .offline()
@@ -222,7 +217,7 @@ impl Schemas {
             .with_format("language-tag", |text: &str| LanguageTag::parse(text).is_ok());
         let build = |name: &str, schema: &Value| options.build(schema).map_err(|error| SchemaFault::new(name, error));
         let mut types = BTreeMap::new();
-        for Document { name, schema, .. } in documents.values() {
+        for Document { name, schema } in documents.values() {
             let Some(category) = Category::of(schema) else { continue };
             types.insert(*name, Type::of(category, schema, documents, build(name, schema)?));
         }
@@ -296,7 +291,7 @@ fn group_of_unknown(object: &Value) -> Category {
 }
 
 impl Type {
-    fn of(category: Category, schema: &'static Value, documents: &Documents, validator: Validator) -> Self {
+    fn of(category: Category, schema: &'static Value, documents: &'static Documents, validator: Validator) -> Self {
         let description = schema["description"].as_str().unwrap_or_default();
         let clause = description.split(':').next().filter(|clause| clause.starts_with("STIX"));
         let contributing = schema["x-id-contributing"].as_array();
@@ -312,7 +307,7 @@ impl Type {
 }
 
 /// The names of all properties of a type: its own, and those of what it refers to at its root.
-fn properties(schema: &'static Value, documents: &Documents) -> Vec<&'static str> {
+fn properties(schema: &'static Value, documents: &'static Documents) -> Vec<&'static str> {
     let mut names: Vec<&str> = Vec::new();
     let mut next = Some(schema);
     let mut seen = HashSet::new();

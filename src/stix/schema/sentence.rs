@@ -185,7 +185,7 @@ impl Place {
         let needed = branches.into_iter().flatten().filter_map(|branch| branch["required"].as_array());
         let together = |names: &Vec<Value>| names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" with ");
         Self {
-            clause: clause(document.schema, parent),
+            clause: clause(&document.schema, parent),
             form: around.and_then(|schema| schema["x-form"].as_str()).map(str::to_owned),
             alternatives: needed.map(together).collect(),
             conditional: fragment.contains("/dependentRequired") || fragment.contains("/then"),
