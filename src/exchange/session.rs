@@ -3,7 +3,7 @@
 use super::{Caller, Deleting, Error, Exchange, NotSignedIn, Reading, Writing};
 use crate::access::decide;
 use crate::access::permission::{Grant, World};
-use crate::access::proof::certificate::Certificate;
+use crate::access::proof::certificate::Proven;
 use crate::store::registry::{self, Registry};
 use crate::taxii::api_root::ApiRoot;
 use crate::taxii::collections::{Collection, Collections, media_types};
@@ -17,23 +17,18 @@ use uuid::Uuid;
 pub struct Session {
     exchange: Arc<Exchange>,
     registry: Arc<Registry>,
-    certificate: Certificate,
+    proven: Proven,
     caller: Caller,
 }
 
 impl Session {
-    pub(super) fn new(
-        exchange: Arc<Exchange>,
-        registry: Arc<Registry>,
-        certificate: Certificate,
-        caller: Caller,
-    ) -> Self {
-        Self { exchange, registry, certificate, caller }
+    pub(super) fn new(exchange: Arc<Exchange>, registry: Arc<Registry>, proven: Proven, caller: Caller) -> Self {
+        Self { exchange, registry, proven, caller }
     }
 
     /// The same caller, seen against the registry of now.
     pub fn renewed(&self) -> Result<Self, NotSignedIn> {
-        self.exchange.sign_in(&self.certificate, &self.caller.address)
+        self.exchange.sign_in(&self.proven, &self.caller.address)
     }
 
     /// Who is asking.

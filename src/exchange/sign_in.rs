@@ -3,7 +3,7 @@
 use super::{Exchange, Session};
 use crate::access::credential::Fingerprint;
 use crate::access::organisation::OrganisationKey;
-use crate::access::proof::certificate::Certificate;
+use crate::access::proof::certificate::Proven;
 use crate::audit::Actor;
 use crate::store::StoreError;
 use std::sync::Arc;
@@ -51,11 +51,11 @@ pub enum NotSignedIn {
 impl Exchange {
     /// Signs the holder of a proven certificate in. Asked anew on every request, so that a
     /// removed certificate is refused on the next one, on a live connection too.
-    pub fn sign_in(self: &Arc<Self>, certificate: &Certificate, address: &str) -> Result<Session, NotSignedIn> {
+    pub fn sign_in(self: &Arc<Self>, proven: &Proven, address: &str) -> Result<Session, NotSignedIn> {
         let registry = self.registry()?;
-        let fingerprint = certificate.fingerprint;
+        let fingerprint = proven.certificate.fingerprint;
         let credential = registry.credential(fingerprint).ok_or(NotSignedIn::Unregistered(fingerprint))?;
-        if !certificate.is_valid_at(self.now()) {
+        if !proven.certificate.is_valid_at(self.now()) {
             return Err(NotSignedIn::NotValidNow(fingerprint));
         }
         let organisation =
@@ -66,6 +66,6 @@ impl Exchange {
             credential: fingerprint,
             address: address.to_owned(),
         };
-        Ok(Session::new(Arc::clone(self), registry, certificate.clone(), caller))
+        Ok(Session::new(Arc::clone(self), registry, proven.clone(), caller))
     }
 }

@@ -7,7 +7,7 @@ use super::metrics::Metrics;
 use super::routes::Route;
 use super::stream::{Peer, Stream};
 use super::{Asked, Door, body, ops};
-use crate::access::proof::certificate::Certificate;
+use crate::access::proof::certificate::{Certificate, Proven};
 use crate::clock::stopwatch;
 use crate::exchange::{Exchange, Session};
 use actix_http::body::{BodySize, BoxBody, MessageBody};
@@ -172,7 +172,7 @@ async fn accept(
     };
     let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
     let peer = match (leaf.map(|leaf| Certificate::read(leaf)), address) {
-        (Some(Ok(certificate)), Some(address)) => Peer { certificate, address },
+        (Some(Ok(certificate)), Some(address)) => Peer { proven: Proven { certificate, anchor: None }, address },
         (Some(Err(error)), _) => return refuse(address, "other", &error),
         _ => return refuse(address, "other", &"the connection is gone"),
     };
@@ -267,7 +267,7 @@ async fn handle(door: &Door, session: Session, head: &RequestHead, payload: &mut
 
 fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
     let peer = request.conn_data::<Arc<Peer>>().ok_or_else(|| Problem::internal("a request on no connection"))?;
-    Ok(door.exchange.sign_in(&peer.certificate, &peer.address.to_string())?)
+    Ok(door.exchange.sign_in(&peer.proven, &peer.address.to_string())?)
 }
 
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.

@@ -4,7 +4,7 @@
 
 use super::error::Problem;
 use super::metrics::Metrics;
-use crate::access::proof::certificate::Certificate;
+use crate::access::proof::certificate::Proven;
 use crate::taxii::media_type::TAXII;
 use actix_http::StatusCode;
 use actix_rt::net::{ActixStream, Ready};
@@ -23,8 +23,8 @@ use tokio_rustls::server::TlsStream;
 /// Whose connection it is.
 #[derive(Debug)]
 pub(super) struct Peer {
-    /// The certificate that the handshake proved.
-    pub(super) certificate: Certificate,
+    /// What the handshake proved.
+    pub(super) proven: Proven,
     /// Network address and port.
     pub(super) address: SocketAddr,
 }
