@@ -20,8 +20,8 @@ const ROOMS: [Room; 10] = [
         may_name: &[],
         owns: &["jsonschema", "include_dir", "serde_json_canonicalizer", "oxilangtag"],
     },
-    Room { name: "taxii", may_name: &["stix"], owns: &["percent_encoding", "hmac", "base64"] },
-    Room { name: "access", may_name: &["stix", "taxii", "clock"], owns: &["x509_parser"] },
+    Room { name: "taxii", may_name: &["stix"], owns: &["percent_encoding", "hmac"] },
+    Room { name: "access", may_name: &["stix", "taxii", "clock"], owns: &["x509_parser", "ipnet"] },
     Room { name: "audit", may_name: &["stix", "taxii", "access"], owns: &[] },
     Room { name: "store", may_name: &["stix", "taxii", "access", "audit", "clock"], owns: &[] },
     Room {

@@ -54,7 +54,14 @@ mod tests {
     use crate::access::permission::CollectionKey;
 
     fn grant(read: Option<Level>, write: bool) -> Grant {
-        Grant { organisation: OrganisationKey(1), collection: CollectionKey(1), read, write, manage: false }
+        Grant {
+            organisation: OrganisationKey(1),
+            collection: CollectionKey(1),
+            read,
+            write,
+            manage: false,
+            relay: false,
+        }
     }
 
     #[test]

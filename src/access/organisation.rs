@@ -1,11 +1,13 @@
 //! Organisations: the members of the exchange.
 
+use serde::Serialize;
+
 /// Names an organisation inside a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct OrganisationKey(pub i64);
 
 /// A member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Organisation {
     /// Its key in the store.
     pub key: OrganisationKey,
@@ -13,6 +15,11 @@ pub struct Organisation {
     pub name: String,
     /// Its name for people.
     pub title: String,
+    /// Whether none of its credentials counts for now.
+    pub suspended: bool,
+    /// The ids of the STIX identities that are its own, in ascending order: what it creates names one of
+    /// them in `created_by_ref`, or none.
+    pub identities: Vec<String>,
 }
 
 /// Why a text cannot be an organisation's name; `None` if it can. It becomes a file name and stands in logs.

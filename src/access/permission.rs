@@ -2,14 +2,15 @@
 
 use super::level::Level;
 use super::organisation::OrganisationKey;
+use serde::{Deserialize, Serialize};
 
 /// Names a collection inside a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CollectionKey(pub i64);
 
 /// What one organisation may do in one collection. A grant without any right still lets the
 /// organisation know that the collection exists; without a grant, it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Grant {
     /// To whom.
     pub organisation: OrganisationKey,
@@ -21,6 +22,8 @@ pub struct Grant {
     pub write: bool,
     /// Write, and add versions of and delete the objects of others.
     pub manage: bool,
+    /// Add objects whose `created_by_ref` is none of its own identities: what others created, passed on.
+    pub relay: bool,
 }
 
 impl Grant {

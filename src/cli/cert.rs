@@ -1,8 +1,8 @@
 //! `entente cert`
 
 use super::{Failure, pki, say, say_json};
-use crate::access::credential::Fingerprint;
-use crate::access::proof::certificate::Certificate;
+use crate::access::credential::{Credential, Fingerprint};
+use crate::access::proof::certificate::{Certificate, Name};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::exchange::Administering;
@@ -40,11 +40,22 @@ pub(super) enum Cert {
         #[arg(long)]
         json: bool,
     },
-    /// Remove a certificate: its holder is refused from the next request on.
-    Remove {
+    /// Register a name under a trust anchor: whoever has a certificate of that anchor with exactly this name.
+    Name {
         /// The organisation's name.
         org: String,
-        /// The fingerprint, or its first digits.
+        /// The name as uri:…, email:… or dns:…, to the octet.
+        #[arg(value_parser = name)]
+        name: Name,
+        /// The anchor's fingerprint or its first digits; absent: this server's own CA.
+        #[arg(long, value_name = "FINGERPRINT")]
+        anchor: Option<String>,
+    },
+    /// Revoke a credential: its holder is refused from the next request on, and for good.
+    Revoke {
+        /// The organisation's name.
+        org: String,
+        /// The fingerprint, or its first digits; a whole one may be of a key that was never registered.
         fingerprint: String,
     },
 }
@@ -58,9 +69,14 @@ impl Cert {
             }
             Self::Add { org, file } => add(settings, admin, &org, &file),
             Self::List { org, json } => list(admin, org.as_deref(), json),
-            Self::Remove { org, fingerprint } => {
-                let removed = admin.remove_certificate(&org, &fingerprint)?;
-                say(&format!("removed {removed}: whoever has its key is refused from the next request on"))
+            Self::Name { org, name, anchor } => {
+                let anchor = anchor.map(|prefix| admin.anchor(&prefix)).transpose()?;
+                let fingerprint = admin.register_name(&org, anchor, name)?;
+                say(&format!("registered {fingerprint} for {org}"))
+            }
+            Self::Revoke { org, fingerprint } => {
+                let revoked = admin.revoke(&org, &fingerprint)?;
+                say(&format!("revoked {revoked}: it is refused from the next request on"))
             }
         }
     }
@@ -107,7 +123,12 @@ fn add(settings: &Settings, admin: &Administering, org: &str, file: &Path) -> Re
     }
 }
 
-fn first_certificate(file: &Path) -> Result<Certificate, Failure> {
+fn name(text: &str) -> Result<Name, String> {
+    Name::parse(text).ok_or_else(|| format!("{text:?} is no name: write uri:…, email:… or dns:…, in printable ASCII"))
+}
+
+/// The first certificate of a file.
+pub(super) fn first_certificate(file: &Path) -> Result<Certificate, Failure> {
     let chain = tls::certificates(file)?;
     let first = chain.first().ok_or_else(|| Failure::new(format!("{}: has no certificate", file.display())))?;
     Certificate::read(first).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
@@ -124,16 +145,36 @@ fn list(admin: &Administering, org: Option<&str>, json: bool) -> Result<(), Fail
         }
         let organisation =
             registry.organisation_by_key(credential.organisation).map_or("", |organisation| &organisation.name);
-        let days = days_left(credential.not_after, now);
         if !json {
-            say(&format!("{}  {organisation}  {}  {days} days left", credential.fingerprint, credential.subject))?;
+            let state = in_words(credential, now);
+            say(&format!("{}  {organisation}  {}  {state}", credential.fingerprint(), credential.label))?;
         }
-        rows.push(json!({
-            "fingerprint": credential.fingerprint.to_string(), "organisation": organisation, "subject": credential.subject,
-            "not_after": credential.not_after, "days_left": days,
-        }));
+        rows.push(in_json(credential, organisation, now));
     }
     if json { say_json(&json!({ "certificates": rows })) } else { Ok(()) }
+}
+
+/// When a credential ends: the sooner of its certificate's end and its own.
+pub(super) fn end(credential: &Credential) -> Option<Timestamp> {
+    credential.not_after.into_iter().chain(credential.ends).min()
+}
+
+/// How long a credential still counts.
+pub(super) fn in_words(credential: &Credential, now: Timestamp) -> String {
+    match (credential.revoked, end(credential)) {
+        (Some(revoked), _) => format!("revoked {revoked}"),
+        (None, Some(end)) => format!("{} days left", days_left(end, now)),
+        (None, None) => "does not end".to_owned(),
+    }
+}
+
+/// A credential for programs.
+pub(super) fn in_json(credential: &Credential, organisation: &str, now: Timestamp) -> serde_json::Value {
+    json!({
+        "fingerprint": credential.fingerprint(), "kind": credential.proof.kind(), "organisation": organisation,
+        "subject": credential.label, "not_after": credential.not_after, "ends": credential.ends,
+        "revoked": credential.revoked, "days_left": end(credential).map(|end| days_left(end, now)),
+    })
 }
 
 /// Whole days until a certificate ends; negative if it has.

@@ -1,6 +1,6 @@
 //! `entente check`
 
-use super::cert::days_left;
+use super::cert::{days_left, end};
 use super::{Failure, environment, operator, say, say_json};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
@@ -121,12 +121,10 @@ fn registry(registry: &Registry, now: Timestamp, findings: &mut Findings) {
             warn(format!("{} has no certificate and cannot get in: give it one with `cert`", organisation.name));
         }
         for credential in registry.credentials.iter().filter(|credential| credential.organisation == organisation.key) {
-            let days = days_left(credential.not_after, now);
-            if days < SOON {
-                warn(format!(
-                    "the certificate {} of {} has {days} days left: issue another one",
-                    credential.fingerprint, organisation.name
-                ));
+            let left = end(credential).map(|end| days_left(end, now)).filter(|_| credential.revoked.is_none());
+            if let Some(days) = left.filter(|days| *days < SOON) {
+                let (what, fingerprint, name) = (credential.proof.kind(), credential.fingerprint(), &organisation.name);
+                warn(format!("the {what} {fingerprint} of {name} has {days} days left: issue another one"));
             }
         }
     }

@@ -6,46 +6,72 @@ use crate::access::permission::CollectionKey;
 use crate::exchange::Administering;
 use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
-use crate::store::registry;
+use crate::store::registry::{self, Downgrade, Rules};
 use crate::taxii::timestamp::Timestamp;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Collection {
     /// Add a collection to an API root, and print its id.
-    Add {
-        /// The API root's name.
-        root: String,
-        /// Its name for people, unique in the root.
-        #[arg(long)]
-        title: String,
-        /// What it is for.
-        #[arg(long)]
-        description: Option<String>,
-        /// A second name for use in URLs and commands.
-        #[arg(long)]
-        alias: Option<String>,
-        /// A version 4 UUID. Absent: a new one.
-        #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
-        id: String,
-        /// The level of objects without a TLP marking: clear, green, amber, amber+strict or red.
-        #[arg(long, value_name = "LEVEL", default_value = "green", value_parser = level)]
-        unmarked: Level,
-        /// The STIX versions that it holds.
-        #[arg(long, value_name = "VERSIONS", default_value = "2.1", value_delimiter = ',', value_parser = spec)]
-        stix: Vec<Spec>,
-        /// How strictly it judges what it is sent: strict, standard or lenient.
-        #[arg(long, value_name = "PROFILE", default_value_t)]
-        profile: Profile,
-    },
-    /// Change a collection. What it holds stays as it is.
+    Add(Add),
+    /// Change a collection's rules. What it holds stays as it is.
     Set {
         /// The collection's alias or id.
         collection: String,
-        /// How strictly it judges what it is sent from now on: strict, standard or lenient.
-        #[arg(long, value_name = "PROFILE")]
-        profile: Profile,
+        #[command(flatten)]
+        rules: RulesToSet,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The API root's name.
+    root: String,
+    /// Its name for people, unique in the root.
+    #[arg(long)]
+    title: String,
+    /// What it is for.
+    #[arg(long)]
+    description: Option<String>,
+    /// A second name for use in URLs and commands.
+    #[arg(long)]
+    alias: Option<String>,
+    /// A version 4 UUID. Absent: a new one.
+    #[arg(long, value_name = "UUID", default_value = "", hide_default_value = true)]
+    id: String,
+    /// The STIX versions that it holds.
+    #[arg(long, value_name = "VERSIONS", default_value = "2.1", value_delimiter = ',', value_parser = spec)]
+    stix: Vec<Spec>,
+    #[command(flatten)]
+    rules: RulesToSet,
+}
+
+/// Rules; those that are left out stay as they are.
+#[derive(Debug, Args)]
+pub(super) struct RulesToSet {
+    /// The level of objects without a marking that says one: clear, green, amber, amber+strict or red [a new collection: green].
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    unmarked: Option<Level>,
+    /// The highest level that is taken [red].
+    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    ceiling: Option<Level>,
+    /// How strictly it judges what it is sent: strict, standard or lenient [standard].
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<Profile>,
+    /// What becomes of a new version with a lower level than the one before: allow, or quarantine until a manager releases it [allow].
+    #[arg(long, value_name = "POLICY")]
+    downgrade: Option<Downgrade>,
+}
+
+impl RulesToSet {
+    fn set(&self, rules: &mut Rules) {
+        *rules = Rules {
+            unmarked: self.unmarked.unwrap_or(rules.unmarked),
+            ceiling: self.ceiling.unwrap_or(rules.ceiling),
+            profile: self.profile.unwrap_or(rules.profile),
+            downgrade: self.downgrade.unwrap_or(rules.downgrade),
+        };
+    }
 }
 
 fn spec(text: &str) -> Result<Spec, String> {
@@ -54,20 +80,32 @@ fn spec(text: &str) -> Result<Spec, String> {
 
 impl Collection {
     pub(super) fn run(self, admin: &Administering) -> Result<(), Failure> {
-        let (root, title, description, alias, id, unmarked, mut specs, profile) = match self {
-            Self::Add { root, title, description, alias, id, unmarked, stix, profile } => {
-                (root, title, description, alias, id, unmarked, stix, profile)
+        match self {
+            Self::Add(add) => add.run(admin),
+            Self::Set { collection, rules } => {
+                let now = admin.set_rules(&collection, |known| rules.set(known))?;
+                say(&format!("{collection}: {}", in_words(now)))
             }
-            Self::Set { collection, profile } => {
-                admin.set_profile(&collection, profile)?;
-                return say(&format!("{collection} judges by the profile {profile}"));
-            }
-        };
+        }
+    }
+}
+
+/// What rules say.
+pub(super) fn in_words(rules: Rules) -> String {
+    let Rules { unmarked, ceiling, profile, downgrade } = rules;
+    format!("judges by {profile}, unmarked is {unmarked}, takes up to {ceiling}, downgrades: {downgrade}")
+}
+
+impl Add {
+    fn run(self, admin: &Administering) -> Result<(), Failure> {
+        let Self { root, title, description, alias, id, stix: mut specs, rules: given } = self;
         if title.contains('.') {
             warn("some clients choose collections by ROOT.TITLE and cannot use a title with a dot")?;
         }
         specs.sort();
         specs.dedup();
+        let mut rules = Rules::default();
+        given.set(&mut rules);
         // Key and time are the store's to give.
         let (key, created) = (CollectionKey(0), Timestamp::EPOCH);
         say(&admin.add_collection(registry::Collection {
@@ -77,9 +115,8 @@ impl Collection {
             title,
             description,
             alias,
-            unmarked,
             specs,
-            profile,
+            rules,
             created,
         })?)
     }

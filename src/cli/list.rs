@@ -1,9 +1,10 @@
 //! `entente list`
 
-use super::cert::days_left;
+use super::cert;
+use super::collection;
 use super::grant::in_words;
 use super::{Failure, say, say_json};
-use crate::exchange::{Administering, Overview};
+use crate::exchange::{Administering, Overview, Rights};
 use crate::store::registry::Registry;
 use crate::taxii::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -24,21 +25,26 @@ fn in_text(overview: &Overview, now: Timestamp) -> String {
             let alias = collection.alias.as_deref().unwrap_or("-");
             let newest = extent.newest.map_or_else(|| "empty".to_owned(), |newest| format!("newest {newest}"));
             lines.push(format!(
-                "  {}  {alias}  {:?}  {}, {} entries, {newest}",
-                collection.id, collection.title, collection.profile, extent.entries
+                "  {}  {alias}  {:?}  {}; {} entries, {newest}",
+                collection.id,
+                collection.title,
+                collection::in_words(collection.rules),
+                extent.entries
             ));
             for grant in registry.grants.iter().filter(|grant| grant.collection == collection.key) {
                 let name =
                     registry.organisation_by_key(grant.organisation).map_or("", |organisation| &organisation.name);
-                lines.push(format!("    {name} {}", in_words(grant.read, grant.write, grant.manage)));
+                lines.push(format!("    {name} {}", in_words(Rights::of(grant))));
             }
         }
     }
     for organisation in &registry.organisations {
-        lines.push(format!("{}  {}", organisation.name, organisation.title));
+        let suspended = if organisation.suspended { "  suspended" } else { "" };
+        lines.push(format!("{}  {}{suspended}", organisation.name, organisation.title));
+        lines.extend(organisation.identities.iter().map(|identity| format!("  {identity}")));
         for credential in registry.credentials.iter().filter(|credential| credential.organisation == organisation.key) {
-            let days = days_left(credential.not_after, now);
-            lines.push(format!("  {}  {}  {days} days left", credential.fingerprint, credential.subject));
+            let state = cert::in_words(credential, now);
+            lines.push(format!("  {}  {}  {state}", credential.fingerprint(), credential.label));
         }
     }
     if lines.is_empty() {
@@ -58,8 +64,9 @@ fn in_json(overview: &Overview, now: Timestamp) -> Value {
             let specs: Vec<&str> = collection.specs.iter().map(|spec| spec.as_str()).collect();
             json!({
                 "id": collection.id, "root": collection.root, "alias": collection.alias, "title": collection.title,
-                "description": collection.description, "unmarked": collection.unmarked, "stix": specs,
-                "profile": collection.profile,
+                "description": collection.description, "stix": specs, "unmarked": collection.rules.unmarked,
+                "ceiling": collection.rules.ceiling, "profile": collection.rules.profile,
+                "downgrade": collection.rules.downgrade,
                 "entries": extent.entries, "newest": extent.newest,
             })
         })
@@ -67,7 +74,12 @@ fn in_json(overview: &Overview, now: Timestamp) -> Value {
     let organisations: Vec<Value> = registry
         .organisations
         .iter()
-        .map(|organisation| json!({"name": organisation.name, "title": organisation.title}))
+        .map(|organisation| {
+            json!({
+                "name": organisation.name, "title": organisation.title, "suspended": organisation.suspended,
+                "identities": organisation.identities,
+            })
+        })
         .collect();
     json!({
         "roots": roots, "collections": collections, "organisations": organisations,
@@ -83,7 +95,7 @@ fn grants(registry: &Registry) -> Vec<Value> {
     let grant = |grant: &crate::access::permission::Grant| {
         json!({
             "organisation": name(grant.organisation), "collection": id(grant.collection),
-            "read": grant.read, "write": grant.write, "manage": grant.manage,
+            "read": grant.read, "write": grant.write, "manage": grant.manage, "relay": grant.relay,
         })
     };
     registry.grants.iter().map(grant).collect()
@@ -91,11 +103,6 @@ fn grants(registry: &Registry) -> Vec<Value> {
 
 fn certificates(registry: &Registry, now: Timestamp) -> Vec<Value> {
     let name = |key| registry.organisation_by_key(key).map(|organisation| organisation.name.clone());
-    let certificate = |credential: &crate::access::credential::Credential| {
-        json!({
-            "fingerprint": credential.fingerprint.to_string(), "organisation": name(credential.organisation),
-            "subject": credential.subject, "not_after": credential.not_after, "days_left": days_left(credential.not_after, now),
-        })
-    };
-    registry.credentials.iter().map(certificate).collect()
+    let all = registry.credentials.iter();
+    all.map(|credential| cert::in_json(credential, &name(credential.organisation).unwrap_or_default(), now)).collect()
 }

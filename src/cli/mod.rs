@@ -1,6 +1,7 @@
 //! The command line: one file for each command. [`serve`] is where everything is put
 //! together. A command prints what it did; an error says what to do.
 
+mod anchor;
 mod cert;
 mod check;
 mod collection;
@@ -11,6 +12,7 @@ mod grant;
 mod import;
 mod init;
 mod list;
+mod org;
 mod pki;
 pub mod serve;
 mod validate;
@@ -65,10 +67,13 @@ enum Command {
     Collection(collection::Collection),
     /// Organisations.
     #[command(subcommand)]
-    Org(Org),
+    Org(org::Org),
     /// Client certificates.
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Certification authorities of members.
+    #[command(subcommand)]
+    Anchor(anchor::Anchor),
     /// Give an organisation exactly these rights in a collection; without any, take all away.
     Grant(grant::Grant),
     /// Add objects from files: bundles, envelopes, or one object a line.
@@ -118,18 +123,6 @@ enum Root {
     },
 }
 
-#[derive(Debug, Subcommand)]
-enum Org {
-    /// Add an organisation.
-    Add {
-        /// Its short name, in commands, files and logs.
-        name: String,
-        /// Its name for people.
-        #[arg(long)]
-        title: String,
-    },
-}
-
 /// Why a command failed: what is wrong, and what to do.
 #[derive(Debug)]
 pub struct Failure(String);
@@ -165,8 +158,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Init { dir, hosts } => init::run(&dir, &hosts),
         Command::Root(Root::Add { name, title }) => add_root(&open(config)?.1, &name, &title),
         Command::Collection(command) => command.run(&open(config)?.1),
-        Command::Org(Org::Add { name, title }) => add_organisation(&open(config)?.1, &name, &title),
+        Command::Org(command) => command.run(&open(config)?.1),
         Command::Cert(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
+        Command::Anchor(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Grant(command) => command.run(&open(config)?.1),
         Command::Import(command) => return command.run(&open(config)?.1),
         Command::Validate(command) => return Ok(command.run()),
@@ -181,11 +175,6 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 fn add_root(admin: &Administering, name: &str, title: &str) -> Result<(), Failure> {
     admin.add_root(name, title)?;
     say(&format!("added the API root /{name}/: add collections to it, and grants"))
-}
-
-fn add_organisation(admin: &Administering, name: &str, title: &str) -> Result<(), Failure> {
-    admin.add_organisation(name, title)?;
-    say(&format!("added the organisation {name}: give it a certificate with `cert`, and grants"))
 }
 
 fn settings(config: &Path) -> Result<Settings, Failure> {

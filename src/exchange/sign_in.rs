@@ -2,6 +2,7 @@
 
 use super::{Exchange, Session};
 use crate::access::credential::Fingerprint;
+use crate::access::identify::{Nobody, by_certificate};
 use crate::access::organisation::OrganisationKey;
 use crate::access::proof::certificate::Proven;
 use crate::audit::Actor;
@@ -35,17 +36,28 @@ impl Caller {
 /// Why a certificate that the handshake accepted does not let its holder in.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSignedIn {
-    /// A chain that is valid is not a registration.
-    #[error(
-        "the certificate with the key {0} is registered for no organisation: ask the operator of this server to register it"
-    )]
-    Unregistered(Fingerprint),
-    /// It was valid when the connection was made, perhaps, and is not now.
-    #[error("the certificate with the key {0} is not valid at this time")]
-    NotValidNow(Fingerprint),
+    /// It is nobody's.
+    #[error("the certificate with the key {0} {reason}", reason = reason(*.1))]
+    Certificate(Fingerprint, Nobody),
+    /// Its organisation may not come in for now.
+    #[error("the organisation is suspended: ask the operator of this server")]
+    Suspended,
     /// The store could not say.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn reason(nobody: Nobody) -> &'static str {
+    match nobody {
+        Nobody::Unregistered => "is registered for no organisation: ask the operator of this server to register it",
+        Nobody::Ambiguous => "fits more than one registration: ask the operator of this server to remove all but one",
+        Nobody::Revoked => "is revoked",
+        Nobody::NotValidNow => "is not valid at this time",
+        Nobody::ForeignAnchor => {
+            "was issued under a trust anchor that may not speak for its organisation: ask the operator of this server"
+        }
+        Nobody::ForeignAddress => "is not good at this address",
+    }
 }
 
 impl Exchange {
@@ -54,12 +66,14 @@ impl Exchange {
     pub fn sign_in(self: &Arc<Self>, proven: &Proven, address: &str) -> Result<Session, NotSignedIn> {
         let registry = self.registry()?;
         let fingerprint = proven.certificate.fingerprint;
-        let credential = registry.credential(fingerprint).ok_or(NotSignedIn::Unregistered(fingerprint))?;
-        if !proven.certificate.is_valid_at(self.now()) {
-            return Err(NotSignedIn::NotValidNow(fingerprint));
-        }
+        let nobody = |nobody| NotSignedIn::Certificate(fingerprint, nobody);
+        let identified = by_certificate(proven, self.now(), &registry.credentials, &registry.anchors);
+        let credential = identified.map_err(nobody)?;
         let organisation =
-            registry.organisation_by_key(credential.organisation).ok_or(NotSignedIn::Unregistered(fingerprint))?;
+            registry.organisation_by_key(credential.organisation).ok_or_else(|| nobody(Nobody::Unregistered))?;
+        if organisation.suspended {
+            return Err(NotSignedIn::Suspended);
+        }
         let caller = Caller {
             organisation: organisation.key,
             name: organisation.name.clone(),

@@ -84,7 +84,7 @@ impl Writing {
             requested,
             keep_status: i64::from(self.exchange.settings.keep_status_hours) * 3600,
             first,
-            profile: self.collection.profile,
+            profile: self.collection.rules.profile,
             dry_run,
             offers: self.offers(texts, first, along, requested)?,
         };
@@ -104,7 +104,7 @@ impl Writing {
         let mut offers = Vec::with_capacity(texts.len());
         let (mut sent, mut named) = (HashSet::new(), HashSet::new());
         for (at, text) in texts.iter().enumerate() {
-            let judged = judge.judge(text, self.collection.profile, &self.collection.specs);
+            let judged = judge.judge(text, self.collection.rules.profile, &self.collection.specs);
             if let (Some(object), Some(head), false) = (&judged.object, &judged.head, judged.verdict.is_refused()) {
                 references(object, &mut |id, _| {
                     if !named.contains(id) {
@@ -141,7 +141,7 @@ impl Writing {
         let Offer::Sound(candidate) = offer else { return };
         // Read anew: to keep where every reference stands would take more memory than the objects.
         let object = std::str::from_utf8(&candidate.text).ok().and_then(|text| json::parse(text).ok());
-        let mut report = Report::new(&mut candidate.verdict, self.collection.profile);
+        let mut report = Report::new(&mut candidate.verdict, self.collection.rules.profile);
         let mut tell = |id: &str, pointer: &dyn Fn() -> String| {
             if unknown.contains(id) && !report.has_enough_of(&DANGLING) {
                 let message = format!("refers to {id}, which is neither sent along nor here where you can see it");
@@ -160,7 +160,7 @@ impl Writing {
         let Judged { object, head, verdict } = judged;
         match (object, head) {
             (Some(object), Some(head)) if !verdict.is_refused() => Offer::Sound(Box::new(Candidate {
-                level: Level::of(&head.markings, self.collection.unmarked),
+                level: Level::of(&head.markings, self.collection.rules.unmarked),
                 content: json::digest(&object),
                 lineage: Lineage::of(&object),
                 text: text.clone(),

@@ -2,13 +2,14 @@
 //! property at the end holds the one with indexes against the one with definitions.
 
 use super::memory::Memory;
-use super::registry::{Change, Collection, Registry, Root};
+use super::registry::{Change, Collection, Downgrade, Registry, Root, Rules};
 use super::sqlite::Sqlite;
 use super::{Candidate, ChangeError, Deleted, Deletion, Offer, Push, Row, Scan, Store};
-use crate::access::credential::{Credential, Fingerprint};
+use crate::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof, Secret};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, Grant, World};
+use crate::access::proof::certificate::Name;
 use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::stix::finding::{Profile, Verdict};
@@ -76,11 +77,15 @@ fn collection(id: &str, title: &str) -> Collection {
         title: title.into(),
         description: None,
         alias: None,
-        unmarked: Level::Green,
+        rules: Rules::default(),
         specs: vec![Spec::V20, Spec::V21],
-        profile: Profile::Standard,
         created: Timestamp::EPOCH,
     }
+}
+
+fn credential(organisation: OrganisationKey, proof: Proof) -> Credential {
+    let (key, label) = (CredentialKey(0), "CN=a".into());
+    Credential { key, organisation, proof, label, not_after: Some(Timestamp::EPOCH), ends: None, revoked: None }
 }
 
 fn actor() -> Actor {
@@ -532,27 +537,63 @@ rules! {
     fn the_registry_is_what_was_put_there_and_its_generation_moves(bench) {
         let before = bench.store.generation().unwrap();
         let anna = bench.organisation(ANNA);
-        let grant = Grant { organisation: anna, collection: bench.collection, read: Some(Level::Amber), write: true, manage: false };
-        let credential = Credential { fingerprint: Fingerprint([5; 32]), organisation: anna, subject: "CN=a".into(), not_after: Timestamp::EPOCH };
+        let grant = Grant { organisation: anna, collection: bench.collection, read: Some(Level::Amber), write: true, manage: false, relay: false };
+        let terms = Secret { hash: [7; 32], addresses: vec!["192.0.2.0/24".parse().unwrap()], ceiling: Level::Amber, collections: vec![bench.collection], write: true };
+        let name = Name::parse("uri:spiffe://anna/puller").unwrap();
+        let anchor = Anchor { fingerprint: Fingerprint([6; 32]), subject: "CN=CA".into(), not_after: Timestamp::from_micros(9), organisations: vec![anna] };
+        let proofs = [Proof::Key(Fingerprint([5; 32])), Proof::Name { anchor: None, name: name.clone() }, Proof::Name { anchor: Some(anchor.fingerprint), name }, Proof::Secret(terms)];
+        let (identity, other) = ("identity--b3bca3c2-1f3d-4b54-b44f-dac42c3a8f01", "identity--a3bca3c2-1f3d-4b54-b44f-dac42c3a8f01");
         bench.change(&Change::SetGrant(grant)).unwrap();
-        bench.change(&Change::AddCredential(credential.clone())).unwrap();
+        bench.change(&Change::SetAnchor(anchor.clone())).unwrap();
+        for proof in &proofs {
+            bench.change(&Change::AddCredential(credential(anna, proof.clone()))).unwrap();
+        }
+        bench.change(&Change::DeclareIdentity(anna, identity.into())).unwrap();
+        bench.change(&Change::DeclareIdentity(anna, other.into())).unwrap();
+        bench.change(&Change::Suspend(anna, true)).unwrap();
         let registry = bench.registry();
         assert_eq!(registry.grant(anna, bench.collection), Some(&grant));
-        assert_eq!(registry.credential(credential.fingerprint), Some(&credential));
+        assert_eq!(registry.credentials.iter().map(|credential| credential.proof.clone()).collect::<Vec<_>>(), proofs);
+        assert_eq!(registry.anchors, [anchor.clone()]);
+        assert_eq!(registry.identity_of(identity).map(|organisation| organisation.key), Some(anna));
+        let organisation = registry.organisation_by_key(anna).unwrap();
+        assert!(organisation.suspended && organisation.identities == [other, identity]);
         assert_eq!(registry.generation, bench.store.generation().unwrap());
         assert_ne!(registry.generation, before);
         bench.change(&Change::RevokeGrant(anna, bench.collection)).unwrap();
-        bench.change(&Change::RemoveCredential(credential.fingerprint)).unwrap();
-        assert!(bench.registry().grants.is_empty() && bench.registry().credentials.is_empty());
+        let (first, second) = (&registry.credentials[0], &registry.credentials[1]);
+        bench.change(&Change::RevokeCredential(first.key, Timestamp::from_micros(3))).unwrap();
+        bench.change(&Change::EndCredential(second.key, Timestamp::from_micros(4))).unwrap();
+        bench.change(&Change::RemoveAnchor(anchor.fingerprint)).unwrap();
+        bench.change(&Change::WithdrawIdentity(other.into())).unwrap();
+        bench.change(&Change::Suspend(anna, false)).unwrap();
+        let rules = Rules { unmarked: Level::Clear, ceiling: Level::Amber, profile: Profile::Strict, downgrade: Downgrade::Quarantine };
+        bench.change(&Change::SetRules(bench.collection, rules)).unwrap();
+        let registry = bench.registry();
+        assert!(registry.grants.is_empty() && registry.anchors.is_empty());
+        assert_eq!(registry.credential(first.key).unwrap().revoked, Some(Timestamp::from_micros(3)));
+        assert_eq!(registry.credential(second.key).unwrap().ends, Some(Timestamp::from_micros(4)));
+        assert_eq!(registry.collections[0].rules, rules);
+        let organisation = registry.organisation_by_key(anna).unwrap();
+        assert!(!organisation.suspended && organisation.identities == [identity]);
     }
 
     fn a_change_without_sense_is_refused_and_changes_nothing(bench) {
-        let before = bench.registry();
         let root = |name: &str, title: &str| Change::AddRoot(Root { name: name.into(), title: title.into() });
         let id = "253900d3-b9dd-46df-8184-469380fae6d2";
         let aliased = |alias: &str| Change::AddCollection(Collection { alias: Some(alias.into()), ..collection(id, "Other") });
-        let key = Credential { fingerprint: Fingerprint([5; 32]), organisation: bench.organisation(ANNA), subject: String::new(), not_after: Timestamp::EPOCH };
-        bench.change(&Change::AddCredential(key.clone())).unwrap();
+        let (anna, bert) = (bench.organisation(ANNA), bench.organisation(BERT));
+        let key = Proof::Key(Fingerprint([5; 32]));
+        let foreign = Proof::Name { anchor: Some(Fingerprint([6; 32])), name: Name::parse("dns:bert.example").unwrap() };
+        let secret = |ceiling, addresses: &[&str]| Proof::Secret(Secret { hash: [1; 32], addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(), ceiling, collections: vec![], write: false });
+        let identity = "identity--b3bca3c2-1f3d-4b54-b44f-dac42c3a8f01";
+        let anchor = Anchor { fingerprint: Fingerprint([6; 32]), subject: String::new(), not_after: Timestamp::EPOCH, organisations: vec![anna] };
+        bench.change(&Change::AddCredential(credential(anna, key.clone()))).unwrap();
+        bench.change(&Change::DeclareIdentity(anna, identity.into())).unwrap();
+        bench.change(&Change::SetAnchor(anchor.clone())).unwrap();
+        let revoked = bench.registry().credentials[0].key;
+        bench.change(&Change::RevokeCredential(revoked, Timestamp::EPOCH)).unwrap();
+        let before = Registry { generation: 0, ..bench.registry() };
         for change in [
             root("api1", "Again"),
             root("taxii2", "Discovery"),
@@ -566,14 +607,25 @@ rules! {
             aliased("a/b"),
             Change::AddOrganisation { name: "anna".into(), title: "Again".into() },
             Change::AddOrganisation { name: "../x".into(), title: "Path".into() },
-            Change::AddCredential(Credential { organisation: bench.organisation(BERT), ..key.clone() }),
-            Change::RemoveCredential(Fingerprint([6; 32])),
+            Change::AddCredential(credential(bert, key.clone())),
+            Change::AddCredential(credential(anna, key)),
+            Change::AddCredential(credential(bert, foreign)),
+            Change::AddCredential(credential(anna, secret(Level::Red, &["192.0.2.1/32"]))),
+            Change::AddCredential(credential(anna, secret(Level::Green, &[]))),
+            Change::RevokeCredential(revoked, Timestamp::EPOCH),
+            Change::DeclareIdentity(bert, identity.into()),
+            Change::DeclareIdentity(anna, identity.into()),
+            Change::DeclareIdentity(bert, "indicator--b3bca3c2-1f3d-4b54-b44f-dac42c3a8f01".into()),
+            Change::DeclareIdentity(bert, identity.to_uppercase()),
+            Change::WithdrawIdentity("identity--a3bca3c2-1f3d-4b54-b44f-dac42c3a8f01".into()),
+            Change::SetAnchor(Anchor { organisations: vec![], ..anchor }),
+            Change::RemoveAnchor(Fingerprint([5; 32])),
+            Change::SetRules(bench.collection, Rules { unmarked: Level::Amber, ceiling: Level::Green, ..Rules::default() }),
             Change::RevokeGrant(bench.organisation(ANNA), bench.collection),
         ] {
             assert!(matches!(bench.change(&change), Err(ChangeError::Refused(_))), "{change:?}");
         }
-        bench.change(&Change::RemoveCredential(key.fingerprint)).unwrap();
-        assert_eq!(Registry { generation: 0, ..bench.registry() }, Registry { generation: 0, ..before });
+        assert_eq!(Registry { generation: 0, ..bench.registry() }, before);
     }
 
     fn concurrent_pushes_are_all_kept_in_one_order(bench) {
@@ -727,23 +779,41 @@ fn a_store_of_a_newer_schema_is_refused() {
     assert!(error.contains("schema version 999"), "{error}");
 }
 
+/// What a program of the first schema left: a member that writes, an indicator, and an object with odd texts.
+const OLDER: &str = r#"
+    INSERT INTO root (name, title) VALUES ('api1', 'First');
+    INSERT INTO organisation (key, name, title) VALUES (1, 'anna', 'Anna');
+    INSERT INTO collection (key, id, root, title, unmarked, specs, created, newest)
+        VALUES (1, '378e5de7-84a4-45e4-8a34-c02a43d0b657', 'api1', 'Everything', 1, '2.0,2.1', 0, 2000);
+    INSERT INTO credential VALUES (zeroblob(32), 1, 'CN=anna', 9);
+    INSERT INTO permission VALUES (1, 1, 4, 1, 0);
+    INSERT INTO body VALUES (1, CAST('{"created":"2020-01-01T00:00:00Z","created_by_ref":"identity--a"}' AS BLOB)),
+        (2, CAST('{"created":7,"created_by_ref":5,"revoked":"true"}' AS BLOB));
+    INSERT INTO entry VALUES
+        (1, 1000, 'indicator--252c7c11-daf2-42bd-843b-be65edca9f61', 'indicator', 21, '2020-01-01T00:00:01', '2020-01-01T00:00:01Z', 1, 1, 9, 9, 9, 0, zeroblob(32), 1),
+        (1, 2000, 'indicator--352c7c11-daf2-42bd-843b-be65edca9f61', 'indicator', 21, '2020-01-01T00:00:01', '2020-01-01T00:00:01Z', 1, 1, 9, 9, 9, 0, zeroblob(32), 2);
+"#;
+
 #[test]
-fn a_store_of_the_first_schema_learns_to_judge() {
-    let bench = sqlite();
-    bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &observable("198.51.100.1", Level::Green)]);
-    let Bench { store, micros, directory, collection } = bench;
-    drop(store);
+fn a_store_of_the_first_schema_becomes_one_of_today() {
+    let (directory, micros) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(SOME_DAY)));
     let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
-    file.execute_batch("DROP TABLE lineage; ALTER TABLE collection DROP COLUMN profile; PRAGMA user_version = 1")
-        .unwrap();
+    super::sqlite::of_schema(&file, 1);
+    file.execute_batch(OLDER).unwrap();
     drop(file);
     let store: Box<dyn Store> = Box::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());
-    assert_eq!(store.registry().unwrap().collections[0].profile, Profile::Standard);
-    let bench = Bench { store, micros, directory, collection };
-    let other = version(INDICATOR, 2, Level::Green).replacen("2020-01-01T00:00:00Z", "2019-01-01T00:00:00Z", 1);
-    let failures = failures(&bench.push(ANNA, Level::Red, &[&other]));
-    assert!(failures[0].contains("(version-created, "), "{failures:?}");
-    assert!(bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]).failures().is_empty());
+    let registry = store.registry().unwrap();
+    assert_eq!(registry.collections[0].rules, Rules::default());
+    assert!(registry.grants[0].relay, "who could write may go on to");
+    let credential = &registry.credentials[0];
+    assert_eq!((&credential.proof, credential.label.as_str()), (&Proof::Key(Fingerprint([0; 32])), "CN=anna"));
+    let bench = Bench { store, micros, directory, collection: CollectionKey(1) };
+    let other = version("indicator--252c7c11-daf2-42bd-843b-be65edca9f61", 2, Level::Green);
+    let failures = failures(&bench.push_as(World { organisation: OrganisationKey(1), level: None }, false, &[&other]));
+    assert!(failures[0].contains("(version-creator, "), "{failures:?}");
+    let odd = version("indicator--352c7c11-daf2-42bd-843b-be65edca9f61", 2, Level::Green);
+    let pushed = bench.push_as(World { organisation: OrganisationKey(1), level: None }, false, &[&odd]);
+    assert_eq!(pushed.successes().len(), 1, "what cannot be read contradicts nothing");
 }
 
 #[test]

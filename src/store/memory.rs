@@ -6,6 +6,7 @@ use super::registry::{Change, Registry};
 use super::{
     ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
 };
+use crate::access::credential::{Credential, CredentialKey};
 use crate::access::level::Level;
 use crate::access::organisation::{Organisation, OrganisationKey};
 use crate::access::permission::{CollectionKey, World};
@@ -323,23 +324,35 @@ impl Registry {
                 self.collections.push(super::registry::Collection { key: CollectionKey(key), ..collection });
                 self.collections.sort_by(|a, b| a.id.cmp(&b.id));
             }
-            Change::SetProfile(key, profile) => {
-                self.collections
-                    .iter_mut()
-                    .filter(|collection| collection.key == key)
-                    .for_each(|collection| collection.profile = profile);
+            Change::SetRules(key, rules) => {
+                let set = |collection: &mut super::registry::Collection| collection.rules = rules;
+                self.collections.iter_mut().filter(|collection| collection.key == key).for_each(set);
             }
             Change::AddOrganisation { name, title } => {
-                self.organisations.push(Organisation { key: OrganisationKey(key), name, title });
+                let key = OrganisationKey(key);
+                self.organisations.push(Organisation { key, name, title, suspended: false, identities: Vec::new() });
                 self.organisations.sort_by(|a, b| a.name.cmp(&b.name));
             }
+            Change::Suspend(key, suspended) => self.with_organisation(key, |found| found.suspended = suspended),
+            Change::DeclareIdentity(key, identity) => self.with_organisation(key, |found| {
+                found.identities.push(identity.clone());
+                found.identities.sort();
+            }),
+            Change::WithdrawIdentity(identity) => {
+                self.organisations.iter_mut().for_each(|found| found.identities.retain(|own| *own != identity));
+            }
             Change::AddCredential(credential) => {
-                self.credentials.push(credential);
-                self.credentials.sort_by_key(|credential| (credential.organisation, credential.fingerprint));
+                self.credentials.push(Credential { key: CredentialKey(key), ..credential });
+                self.credentials.sort_by_key(|credential| (credential.organisation, credential.key));
             }
-            Change::RemoveCredential(fingerprint) => {
-                self.credentials.retain(|credential| credential.fingerprint != fingerprint);
+            Change::EndCredential(key, ends) => self.with_credential(key, |found| found.ends = Some(ends)),
+            Change::RevokeCredential(key, at) => self.with_credential(key, |found| found.revoked = Some(at)),
+            Change::SetAnchor(anchor) => {
+                self.anchors.retain(|other| other.fingerprint != anchor.fingerprint);
+                self.anchors.push(anchor);
+                self.anchors.sort_by_key(|anchor| anchor.fingerprint);
             }
+            Change::RemoveAnchor(fingerprint) => self.anchors.retain(|anchor| anchor.fingerprint != fingerprint),
             Change::SetGrant(grant) => {
                 self.revoke(grant.organisation, grant.collection);
                 self.grants.push(grant);
@@ -347,6 +360,14 @@ impl Registry {
             }
             Change::RevokeGrant(organisation, collection) => self.revoke(organisation, collection),
         }
+    }
+
+    fn with_organisation(&mut self, key: OrganisationKey, change: impl FnMut(&mut Organisation)) {
+        self.organisations.iter_mut().filter(|organisation| organisation.key == key).for_each(change);
+    }
+
+    fn with_credential(&mut self, key: CredentialKey, change: impl FnMut(&mut Credential)) {
+        self.credentials.iter_mut().filter(|credential| credential.key == key).for_each(change);
     }
 
     fn revoke(&mut self, organisation: OrganisationKey, collection: CollectionKey) {

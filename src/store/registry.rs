@@ -1,20 +1,23 @@
 //! The registry: API roots, collections, organisations, credentials and grants; and
 //! which changes it admits.
 
-use crate::access::credential::{Credential, Fingerprint};
+use crate::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof};
 use crate::access::level::Level;
 use crate::access::organisation::{self, Organisation, OrganisationKey};
 use crate::access::permission::{CollectionKey, Grant};
 use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
+use crate::stix::id::Id;
 use crate::taxii::api_root;
 use crate::taxii::collections::alias_fault;
 use crate::taxii::timestamp::Timestamp;
+use serde::Serialize;
 use std::fmt;
+use std::str::FromStr;
 use uuid::Uuid;
 
 /// An API root: it answers at `/NAME/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Root {
     /// Its path, without the slashes around it.
     pub name: String,
@@ -23,7 +26,7 @@ pub struct Root {
 }
 
 /// A collection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Collection {
     /// Its key in the store. 0 until it is stored.
     pub key: CollectionKey,
@@ -37,14 +40,69 @@ pub struct Collection {
     pub description: Option<String>,
     /// A second name for use in URLs, unique within the root.
     pub alias: Option<String>,
-    /// The level of objects without a TLP marking.
-    pub unmarked: Level,
     /// The specification versions that it holds, ascending.
     pub specs: Vec<Spec>,
-    /// How strictly it judges what it is sent.
-    pub profile: Profile,
+    /// What it does with what it is sent.
+    #[serde(flatten)]
+    pub rules: Rules,
     /// When it was made.
     pub created: Timestamp,
+}
+
+/// What a collection does with what it is sent, from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rules {
+    /// The level of objects without a marking that says one.
+    pub unmarked: Level,
+    /// The highest level that it takes.
+    pub ceiling: Level,
+    /// How strictly it judges.
+    pub profile: Profile,
+    /// What becomes of a new version with a lower level than the one before.
+    pub downgrade: Downgrade,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let (unmarked, ceiling) = (Level::Green, Level::Red);
+        Self { unmarked, ceiling, profile: Profile::Standard, downgrade: Downgrade::Allow }
+    }
+}
+
+/// What becomes of a new version of an object that may travel further than the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Downgrade {
+    /// It is as any other: its owner decides how far it travels.
+    #[default]
+    Allow,
+    /// Nobody but its owner sees it until who manages the collection releases it.
+    Quarantine,
+}
+
+impl Downgrade {
+    /// As commands write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
+impl FromStr for Downgrade {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Allow, Self::Quarantine].into_iter().find(|known| known.as_str() == text);
+        known.ok_or_else(|| format!("{text:?} is no policy for downgrades: use allow or quarantine"))
+    }
+}
+
+impl fmt::Display for Downgrade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// All of the registry, at one moment.
@@ -58,8 +116,10 @@ pub struct Registry {
     pub collections: Vec<Collection>,
     /// In ascending order of their names.
     pub organisations: Vec<Organisation>,
-    /// In ascending order of organisation, then fingerprint.
+    /// In ascending order of organisation, then key.
     pub credentials: Vec<Credential>,
+    /// In ascending order of their fingerprints.
+    pub anchors: Vec<Anchor>,
     /// In ascending order of organisation, then collection.
     pub grants: Vec<Grant>,
 }
@@ -71,8 +131,8 @@ pub enum Change {
     AddRoot(Root),
     /// A new collection; its key is given by the store.
     AddCollection(Collection),
-    /// A collection judges by this profile from now on; what it holds stays.
-    SetProfile(CollectionKey, Profile),
+    /// A collection goes by these rules from now on; what it holds stays.
+    SetRules(CollectionKey, Rules),
     /// A new organisation, by name and title.
     AddOrganisation {
         /// Its short name.
@@ -80,10 +140,22 @@ pub enum Change {
         /// Its name for people.
         title: String,
     },
-    /// A certificate is registered.
+    /// None of an organisation's credentials counts, or they do again.
+    Suspend(OrganisationKey, bool),
+    /// A STIX identity becomes an organisation's own.
+    DeclareIdentity(OrganisationKey, String),
+    /// A STIX identity is nobody's any more.
+    WithdrawIdentity(String),
+    /// A credential is registered; its key is given by the store.
     AddCredential(Credential),
-    /// A certificate is registered no longer.
-    RemoveCredential(Fingerprint),
+    /// A credential counts no longer from this time on.
+    EndCredential(CredentialKey, Timestamp),
+    /// A credential counts no longer since this time, and never will again.
+    RevokeCredential(CredentialKey, Timestamp),
+    /// A trust anchor may speak for these organisations, and for no others.
+    SetAnchor(Anchor),
+    /// A trust anchor may speak for nobody.
+    RemoveAnchor(Fingerprint),
     /// An organisation gets these rights in a collection, in place of those it had.
     SetGrant(Grant),
     /// An organisation may no longer know of a collection.
@@ -116,9 +188,19 @@ impl Registry {
         self.organisations.iter().find(|organisation| organisation.key == key)
     }
 
-    /// The credential with this fingerprint.
-    pub fn credential(&self, fingerprint: Fingerprint) -> Option<&Credential> {
-        self.credentials.iter().find(|credential| credential.fingerprint == fingerprint)
+    /// The credential with this key.
+    pub fn credential(&self, key: CredentialKey) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| credential.key == key)
+    }
+
+    /// The trust anchor with this fingerprint.
+    pub fn anchor(&self, fingerprint: Fingerprint) -> Option<&Anchor> {
+        self.anchors.iter().find(|anchor| anchor.fingerprint == fingerprint)
+    }
+
+    /// The organisation that a STIX identity is declared by.
+    pub fn identity_of(&self, identity: &str) -> Option<&Organisation> {
+        self.organisations.iter().find(|organisation| organisation.identities.iter().any(|own| own == identity))
     }
 
     /// What an organisation may do in a collection.
@@ -133,10 +215,22 @@ impl Registry {
             Change::AddCollection(collection) => self.check_collection(collection),
             Change::AddOrganisation { name, title } => self.check_organisation(name, title),
             Change::AddCredential(credential) => self.check_credential(credential),
-            Change::RemoveCredential(fingerprint) => refuse_if(self.credential(*fingerprint).is_none(), || {
-                format!("no certificate has the fingerprint {fingerprint}")
+            Change::RevokeCredential(key, _) => {
+                let revoked = self.credential(*key).is_none_or(|credential| credential.revoked.is_some());
+                refuse_if(revoked, || "this credential is revoked already".to_owned())
+            }
+            Change::DeclareIdentity(organisation, identity) => self.check_identity(*organisation, identity),
+            Change::WithdrawIdentity(identity) => refuse_if(self.identity_of(identity).is_none(), || {
+                format!("no organisation declares {identity}: see `list`")
             }),
-            Change::SetProfile(..) | Change::SetGrant(_) => Ok(()),
+            Change::SetAnchor(anchor) => refuse_if(anchor.organisations.is_empty(), || {
+                "a trust anchor speaks for at least one organisation".to_owned()
+            }),
+            Change::RemoveAnchor(fingerprint) => refuse_if(self.anchor(*fingerprint).is_none(), || {
+                format!("no trust anchor has the fingerprint {fingerprint}: see `anchor list`")
+            }),
+            Change::SetRules(_, rules) => check_rules(*rules),
+            Change::Suspend(..) | Change::EndCredential(..) | Change::SetGrant(_) => Ok(()),
             Change::RevokeGrant(organisation, collection) => {
                 refuse_if(self.grant(*organisation, *collection).is_none(), || {
                     "the organisation has no grant in this collection: there is nothing to revoke".to_owned()
@@ -169,6 +263,7 @@ impl Registry {
             }
         }
         refuse_for(alias.as_deref().and_then(alias_fault))?;
+        check_rules(collection.rules)?;
         refuse_if(collection.specs.is_empty(), || "a collection holds at least one STIX version".to_owned())
     }
 
@@ -178,15 +273,54 @@ impl Registry {
         refuse_if(self.organisation(name).is_some(), || format!("there is an organisation {name:?} already"))
     }
 
+    /// One proof speaks for one organisation only, also after it was revoked.
     fn check_credential(&self, credential: &Credential) -> Result<(), Refused> {
-        let Some(other) = self.credential(credential.fingerprint) else { return Ok(()) };
+        if let Proof::Name { anchor: Some(anchor), .. } = &credential.proof {
+            self.check_speaks(*anchor, credential.organisation)?;
+        }
+        if let Proof::Secret(secret) = &credential.proof {
+            refuse_if(secret.ceiling == Level::Red, || "what is RED never leaves by a secret".to_owned())?;
+            refuse_if(secret.addresses.is_empty(), || "a secret is good at one address at least".to_owned())?;
+        }
+        let same = |other: &&Credential| other.fingerprint() == credential.fingerprint();
+        let Some(other) = self.credentials.iter().find(same) else { return Ok(()) };
         let owner =
             self.organisation_by_key(other.organisation).map_or("another one", |organisation| &organisation.name);
-        Err(Refused(format!(
-            "the key {} is registered for the organisation {owner} already, and one key speaks for one only",
-            other.fingerprint
-        )))
+        let (what, fingerprint) = (other.proof.kind(), other.fingerprint());
+        Err(Refused(match other.revoked {
+            Some(revoked) => {
+                format!("the {what} {fingerprint} of the organisation {owner} was revoked at {revoked}: make a new key")
+            }
+            None => format!(
+                "the {what} {fingerprint} is registered for the organisation {owner} already, and one {what} speaks for one only"
+            ),
+        }))
     }
+
+    fn check_speaks(&self, anchor: Fingerprint, organisation: OrganisationKey) -> Result<(), Refused> {
+        let speaks = self.anchor(anchor).is_some_and(|anchor| anchor.organisations.contains(&organisation));
+        refuse_if(!speaks, || {
+            format!("the trust anchor {anchor} may not speak for this organisation: see `anchor add --for`")
+        })
+    }
+
+    fn check_identity(&self, organisation: OrganisationKey, identity: &str) -> Result<(), Refused> {
+        let id = Id::parse(identity).filter(|id| id.object_type() == "identity" && id.as_str() == identity);
+        refuse_if(id.is_none(), || format!("{identity:?} is no id of a STIX identity (STIX 2.1 §2.9)"))?;
+        let Some(other) = self.identity_of(identity) else { return Ok(()) };
+        let whose = if other.key == organisation { "this organisation" } else { &other.name };
+        Err(Refused(format!("{identity} is declared by {whose} already")))
+    }
+}
+
+/// What lies above a collection's ceiling cannot be the level of what says none.
+fn check_rules(rules: Rules) -> Result<(), Refused> {
+    let Rules { unmarked, ceiling, .. } = rules;
+    refuse_if(unmarked > ceiling, || {
+        format!(
+            "objects without a marking would be {unmarked}, above the ceiling {ceiling}: lower --unmarked or raise --ceiling"
+        )
+    })
 }
 
 impl Collection {
@@ -222,24 +356,41 @@ impl fmt::Display for Change {
             Self::AddCollection(collection) => {
                 write!(f, "add collection {} to API root {}", collection.id, collection.root)
             }
-            Self::SetProfile(collection, profile) => {
-                write!(f, "set the profile of collection {} to {profile}", collection.0)
-            }
-            Self::AddOrganisation { name, .. } => write!(f, "add organisation {name}"),
-            Self::AddCredential(credential) => {
+            Self::SetRules(collection, rules) => {
+                let Rules { unmarked, ceiling, profile, downgrade } = rules;
                 write!(
                     f,
-                    "register certificate {} for organisation {}",
-                    credential.fingerprint, credential.organisation.0
+                    "set the rules of collection {}: unmarked {unmarked}, ceiling {ceiling}, profile {profile}, downgrade {downgrade}",
+                    collection.0
                 )
             }
-            Self::RemoveCredential(fingerprint) => write!(f, "remove certificate {fingerprint}"),
+            Self::AddOrganisation { name, .. } => write!(f, "add organisation {name}"),
+            Self::Suspend(organisation, true) => write!(f, "suspend organisation {}", organisation.0),
+            Self::Suspend(organisation, false) => write!(f, "resume organisation {}", organisation.0),
+            Self::DeclareIdentity(organisation, identity) => {
+                write!(f, "declare {identity} as organisation {}", organisation.0)
+            }
+            Self::WithdrawIdentity(identity) => write!(f, "withdraw {identity}"),
+            Self::AddCredential(credential) => write!(
+                f,
+                "register {} {} for organisation {}",
+                credential.proof.kind(),
+                credential.fingerprint(),
+                credential.organisation.0
+            ),
+            Self::EndCredential(key, ends) => write!(f, "end credential {} at {ends}", key.0),
+            Self::RevokeCredential(key, _) => write!(f, "revoke credential {}", key.0),
+            Self::SetAnchor(anchor) => {
+                let organisations: Vec<i64> = anchor.organisations.iter().map(|organisation| organisation.0).collect();
+                write!(f, "bind trust anchor {} to organisations {organisations:?}", anchor.fingerprint)
+            }
+            Self::RemoveAnchor(fingerprint) => write!(f, "remove trust anchor {fingerprint}"),
             Self::SetGrant(grant) => {
                 let read = grant.read.map_or("nothing", Level::as_str);
-                let Grant { organisation, collection, write, manage, .. } = grant;
+                let Grant { organisation, collection, write, manage, relay, .. } = grant;
                 write!(
                     f,
-                    "grant organisation {} in collection {}: read {read}, write {write}, manage {manage}",
+                    "grant organisation {} in collection {}: read {read}, write {write}, manage {manage}, relay {relay}",
                     organisation.0, collection.0
                 )
             }

@@ -19,7 +19,7 @@ const UNKNOWN: &str = "2d086da7-4bdc-4f91-900e-d77486753710";
 
 #[expect(clippy::unnecessary_wraps, reason = "as grants take it")]
 fn rights(read: Option<Level>, write: bool, manage: bool) -> Option<Rights> {
-    Some(Rights { read, write, manage })
+    Some(Rights { read, write, manage, relay: true })
 }
 
 /// Rows: TLS-10, AUTH-4, AUTH-5, AUTH-16, COMPAT-13.
@@ -85,7 +85,7 @@ fn read(connection: &mut Connection, path: &str) -> u16 {
 }
 
 #[test]
-fn a_certificate_that_is_removed_is_refused_on_the_next_request_of_a_live_connection() {
+fn a_revoked_certificate_is_refused_on_the_next_request_of_a_live_connection_and_for_good() {
     for in_memory in [true, false] {
         let server = Server::with(Setup { in_memory, ..Setup::default() });
         let identity = server.ca.client("reader");
@@ -93,10 +93,11 @@ fn a_certificate_that_is_removed_is_refused_on_the_next_request_of_a_live_connec
         let mut live = server.actor_with(Some(identity.clone())).connect().unwrap();
         assert_eq!(read(&mut live, &objects(RW)), 200);
         let fingerprint = Certificate::read(&identity.chain[0]).unwrap().fingerprint.to_string();
-        server.admin.remove_certificate("reader", &fingerprint).unwrap();
+        server.admin.revoke("reader", &fingerprint).unwrap();
         assert_eq!(read(&mut live, &objects(RW)), 401);
-        server.register("reader", &identity);
-        server.actor_with(Some(identity)).get(&objects(RW)).must_be(200);
+        let certificate = Certificate::read(&identity.chain[0]).unwrap();
+        let refusal = server.admin.register("reader", &certificate).unwrap_err().to_string();
+        assert!(refusal.contains("was revoked"), "{refusal}");
     }
 }
 

@@ -204,7 +204,10 @@ fn every_reason_to_refuse_an_object_is_told_with_its_place() {
 fn only_the_owner_of_an_id_adds_versions_of_it() {
     let server = Server::start();
     let (writer, reader, manager) = (server.actor("writer"), server.actor("reader"), server.actor("manager"));
-    server.admin.grant("reader", RW, Some(Rights { read: Some(Level::Green), write: true, manage: false })).unwrap();
+    server
+        .admin
+        .grant("reader", RW, Some(Rights { read: Some(Level::Green), write: true, manage: false, relay: true }))
+        .unwrap();
     writer.post(&objects(RW), &envelope(&[indicator(1, 1)])).must_be(202);
     manager.post(&objects(RW), &envelope(&[marked(2, 1, Level::Red)])).must_be(202);
     // The one that it sees and the one that it does not are refused in the same words.

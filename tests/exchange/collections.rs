@@ -2,11 +2,9 @@
 
 use crate::support::server::{BOTH, OTHER, collection, manifest};
 use crate::support::{EMPTY, MISSING, NO, RO, RW, Server, WO};
-use entente::access::level::Level;
 use entente::access::permission::CollectionKey;
-use entente::stix::finding::Profile;
 use entente::stix::head::Spec;
-use entente::store::registry::Collection;
+use entente::store::registry::{Collection, Rules};
 use entente::taxii::timestamp::Timestamp;
 use serde_json::{Value, json};
 
@@ -96,8 +94,7 @@ fn refusal(server: &Server, id: &str, alias: &str, title: &str) -> String {
         title: title.to_owned(),
         description: None,
         alias: Some(alias.to_owned()),
-        unmarked: Level::Green,
-        profile: Profile::Standard,
+        rules: Rules::default(),
         specs: vec![Spec::V21],
         created: Timestamp::EPOCH,
     };

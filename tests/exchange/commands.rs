@@ -35,7 +35,7 @@ fn a_server_is_made_and_furnished_from_the_command_line() {
     assert_eq!(certificates["certificates"][0]["days_left"], 29);
     let fingerprint = certificates["certificates"][0]["fingerprint"].as_str().unwrap();
     assert!(run(&["cert", "list"]).starts_with(&format!("{fingerprint}  firm  CN=firm  29 days left")));
-    run(&["cert", "remove", "firm", &fingerprint[..6]]);
+    run(&["cert", "revoke", "firm", &fingerprint[..6]]);
     assert_eq!(run(&["cert", "list"]), "");
 }
 
@@ -65,8 +65,8 @@ fn what_makes_no_sense_is_refused_with_what_to_do() {
     fail(&["grant", "nobody", "all", "--write"], "add it with `org add`");
     fail(&["grant", "org", "nothing", "--write"], "see `list`");
     fail(&["cert", "issue", "nobody", "--out", "/nonexistent"], "add it with `org add`");
-    fail(&["cert", "remove", "org", "ffff"], "see `cert list`");
-    fail(&["cert", "remove", "org", ""], "give more digits");
+    fail(&["cert", "revoke", "org", "ffff"], "see `cert list`");
+    fail(&["cert", "revoke", "org", ""], "give more digits");
     fail(&["cert", "add", "org", installation.path("pki/server.pem").to_str().unwrap()], "clientAuth");
     fail(&["cert", "add", "org", &installation.config()], "no certificate in PEM");
     fail(&["import", "all", "/nonexistent", "--org", "org"], "/nonexistent");
@@ -118,7 +118,7 @@ fn what_a_command_changes_holds_on_the_next_request_of_a_live_connection() {
     installation.run(&["grant", "org", "all", "--read", "green"]);
     assert_eq!(ask(), 200);
     let certificates: Value = serde_json::from_str(&installation.run(&["cert", "list", "--json"])).unwrap();
-    installation.run(&["cert", "remove", "org", certificates["certificates"][0]["fingerprint"].as_str().unwrap()]);
+    installation.run(&["cert", "revoke", "org", certificates["certificates"][0]["fingerprint"].as_str().unwrap()]);
     assert_eq!(ask(), 401);
 }
 

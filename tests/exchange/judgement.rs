@@ -97,7 +97,7 @@ fn an_advisory_as_agencies_publish_them_goes_in_unaltered_where_its_collection_a
 #[test]
 fn where_a_reference_leads_is_judged_by_what_its_sender_sees() {
     let server = Server::start().judging_by(Profile::Strict);
-    let rights = Rights { read: Some(Level::Green), write: true, manage: false };
+    let rights = Rights { read: Some(Level::Green), write: true, manage: false, relay: true };
     server.admin.grant("reader", RW, Some(rights)).unwrap();
     let (manager, reader) = (server.actor("manager"), server.actor("reader"));
     let identity = |n: usize, level: Level| {

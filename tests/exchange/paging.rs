@@ -129,7 +129,7 @@ fn a_cursor_gives_nothing_to_who_has_lost_the_right() {
     let server = Server::seeded();
     let reader = server.actor("reader");
     let next = reader.get(&format!("{}?limit=1", objects(RW))).must_be(200).next().unwrap();
-    let rights = |read| Some(Rights { read, write: false, manage: false });
+    let rights = |read| Some(Rights { read, write: false, manage: false, relay: true });
     server.admin.grant("reader", RW, rights(Some(Level::Clear))).unwrap();
     assert_eq!(reader.get(&format!("{}?next={next}", objects(RW))).must_be(200).text(), "{}");
     server.admin.grant("reader", RW, rights(None)).unwrap();

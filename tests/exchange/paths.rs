@@ -209,7 +209,11 @@ fn a_root_may_have_any_path_that_is_not_discoverys() {
         server.add_collection(root, &collection, "c", "C", &[Spec::V21]);
         server
             .admin
-            .grant("reader", &collection, Some(Rights { read: Some(Level::Green), write: false, manage: false }))
+            .grant(
+                "reader",
+                &collection,
+                Some(Rights { read: Some(Level::Green), write: false, manage: false, relay: true }),
+            )
             .unwrap();
         assert_eq!(reader.get(&format!("/{root}/")).must_be(200).json()["title"], "A root");
         assert_eq!(reader.get(&format!("/{root}/collections/")).list("collections")[0]["id"], collection.as_str());

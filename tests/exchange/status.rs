@@ -130,7 +130,10 @@ fn a_status_is_kept_for_as_long_as_the_setting_says_and_a_day_by_default() {
 fn a_status_is_for_its_submitter_and_for_who_manages_the_collection() {
     let server = Server::start();
     let (reader, writer, manager) = (server.actor("reader"), server.actor("writer"), server.actor("manager"));
-    server.admin.grant("outsider", RW, Some(Rights { read: Some(Level::Red), write: true, manage: false })).unwrap();
+    server
+        .admin
+        .grant("outsider", RW, Some(Rights { read: Some(Level::Red), write: true, manage: false, relay: true }))
+        .unwrap();
     let path = path(&add(&writer, &envelope(&[indicator(1, 1)])));
     writer.get(&path).must_be(200);
     server.actor("writer").get(&path).must_be(200);

@@ -87,7 +87,7 @@ impl History {
     fn happen(&self, setup: Setup, all: bool) -> (Server, Actor) {
         let server = Server::with(setup);
         for organisation in ORGANISATIONS {
-            let rights = Rights { read: Some(Level::Green), write: true, manage: false };
+            let rights = Rights { read: Some(Level::Green), write: true, manage: false, relay: true };
             server.admin.grant(organisation, RW, Some(rights)).unwrap();
         }
         let actors = ORGANISATIONS.map(|organisation| server.actor(organisation));

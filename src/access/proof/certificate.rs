@@ -4,6 +4,7 @@
 
 use crate::access::credential::Fingerprint;
 use crate::taxii::timestamp::Timestamp;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Error};
@@ -35,7 +36,8 @@ pub struct Proven {
 }
 
 /// A kind of subject alternative name. Others identify nobody here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NameKind {
     /// `uniformResourceIdentifier`.
     Uri,
@@ -61,7 +63,7 @@ impl NameKind {
 
 /// A subject alternative name. Two names are the same if kind and octets are: no case is
 /// folded, no dot dropped, no wildcard understood.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Name {
     /// Its kind.
     pub kind: NameKind,

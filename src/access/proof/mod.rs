@@ -1,4 +1,5 @@
-//! One file for each way to prove an identity. Today there is one: a client
-//! certificate in the TLS handshake.
+//! One file for each way to prove an identity: a client certificate in the TLS handshake,
+//! and for who cannot present one, a secret.
 
 pub mod certificate;
+pub mod secret;

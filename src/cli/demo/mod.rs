@@ -6,9 +6,8 @@ use crate::access::level::Level;
 use crate::access::permission::CollectionKey;
 use crate::clock::Clock;
 use crate::exchange::{Administering, Rights};
-use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
-use crate::store::registry::Collection;
+use crate::store::registry::{Collection, Rules};
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
 use std::fs;
@@ -86,7 +85,7 @@ fn make(dir: &Path) -> Result<(), Failure> {
     for (name, title, read, writes, manage) in ORGANISATIONS {
         admin.add_organisation(name, title)?;
         for (alias, ..) in COLLECTIONS {
-            let rights = Rights { read: Some(read), write: writes == Some(alias), manage };
+            let rights = Rights { read: Some(read), write: writes == Some(alias), manage, relay: true };
             admin.grant(name, alias, Some(rights))?;
         }
         cert::issue(&settings, &admin, name, &partial.join("certs"), 365)?;
@@ -105,9 +104,8 @@ fn collection(alias: &str, title: &str, description: &str) -> Collection {
         title: title.to_owned(),
         description: Some(description.to_owned()),
         alias: Some(alias.to_owned()),
-        unmarked: Level::Green,
+        rules: Rules::default(),
         specs: vec![Spec::V21],
-        profile: Profile::Standard,
         created: Timestamp::EPOCH,
     }
 }

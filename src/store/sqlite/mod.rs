@@ -12,6 +12,8 @@ mod writer;
 
 #[cfg(test)]
 pub(super) use scan::plan;
+#[cfg(test)]
+pub(super) use schema::of_schema;
 
 use super::registry::{Change, Registry};
 use super::{

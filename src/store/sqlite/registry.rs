@@ -1,16 +1,18 @@
 //! The registry's rows.
 
-use crate::access::credential::{Credential, Fingerprint};
+use crate::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof, Secret};
 use crate::access::level::Level;
 use crate::access::organisation::{Organisation, OrganisationKey};
 use crate::access::permission::{CollectionKey, Grant};
-use crate::stix::finding::{NotAProfile, Profile};
+use crate::access::proof::certificate::Name;
 use crate::stix::head::Spec;
 use crate::store::StoreError;
-use crate::store::registry::{Change, Collection, Registry, Root};
+use crate::store::registry::{Change, Collection, Registry, Root, Rules};
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::types::FromSqlError;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, ToSql, params};
+use std::error::Error;
+use std::str::FromStr;
 
 /// Reads the whole registry, in one transaction so that its parts belong together.
 pub(super) fn load(connection: &Connection) -> Result<Registry, StoreError> {
@@ -18,28 +20,31 @@ pub(super) fn load(connection: &Connection) -> Result<Registry, StoreError> {
     load_within(&transaction)
 }
 
+const COLLECTIONS: &str =
+    "SELECT key, id, root, title, description, alias, specs, created, unmarked, ceiling, profile, downgrade
+    FROM collection ORDER BY id";
+const ORGANISATIONS: &str = "SELECT key, name, title, suspended,
+    (SELECT group_concat(id, ' ' ORDER BY id) FROM identity WHERE organisation = key) FROM organisation ORDER BY name";
+const CREDENTIALS: &str =
+    "SELECT key, organisation, label, not_after, ends, revoked, fingerprint, anchor, name, hash, terms
+    FROM credential ORDER BY organisation, key";
+const ANCHORS: &str = "SELECT fingerprint, subject, not_after,
+    (SELECT group_concat(organisation, ' ' ORDER BY organisation) FROM anchor_for WHERE anchor = fingerprint)
+    FROM anchor ORDER BY fingerprint";
+const GRANTS: &str = "SELECT organisation, collection, read, write, manage, relay
+    FROM permission ORDER BY organisation, collection";
+
 /// The same, within a transaction that is under way.
 pub(super) fn load_within(transaction: &Connection) -> Result<Registry, StoreError> {
     let generation: i64 = transaction.query_row("SELECT generation FROM meta", [], |row| row.get(0))?;
     Ok(Registry {
         generation: generation.unsigned_abs(),
         roots: all(transaction, "SELECT name, title FROM root ORDER BY key", root)?,
-        collections: all(
-            transaction,
-            "SELECT key, id, root, title, description, alias, unmarked, specs, created, profile FROM collection ORDER BY id",
-            collection,
-        )?,
-        organisations: all(transaction, "SELECT key, name, title FROM organisation ORDER BY name", organisation)?,
-        credentials: all(
-            transaction,
-            "SELECT fingerprint, organisation, subject, not_after FROM credential ORDER BY organisation, fingerprint",
-            credential,
-        )?,
-        grants: all(
-            transaction,
-            "SELECT organisation, collection, read, write, manage FROM permission ORDER BY organisation, collection",
-            grant,
-        )?,
+        collections: all(transaction, COLLECTIONS, collection)?,
+        organisations: all(transaction, ORGANISATIONS, organisation)?,
+        credentials: all(transaction, CREDENTIALS, credential)?,
+        anchors: all(transaction, ANCHORS, anchor)?,
+        grants: all(transaction, GRANTS, grant)?,
     })
 }
 
@@ -54,7 +59,7 @@ fn root(row: &Row<'_>) -> rusqlite::Result<Root> {
 }
 
 fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
-    let specs: String = row.get(7)?;
+    let specs: String = row.get(6)?;
     Ok(Collection {
         key: CollectionKey(row.get(0)?),
         id: row.get(1)?,
@@ -62,28 +67,73 @@ fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
         title: row.get(3)?,
         description: row.get(4)?,
         alias: row.get(5)?,
-        unmarked: level(row.get(6)?)?,
         specs: specs.split(',').filter_map(Spec::parse).collect(),
-        created: Timestamp::from_micros(row.get(8)?),
-        profile: profile(&row.get::<_, String>(9)?)?,
+        created: Timestamp::from_micros(row.get(7)?),
+        rules: Rules {
+            unmarked: level(row.get(8)?)?,
+            ceiling: level(row.get(9)?)?,
+            profile: read(&row.get::<_, String>(10)?)?,
+            downgrade: read(&row.get::<_, String>(11)?)?,
+        },
     })
 }
 
-fn profile(name: &str) -> rusqlite::Result<Profile> {
-    name.parse().map_err(|error: NotAProfile| FromSqlError::Other(error.into()).into())
+/// Reads a value from the text that it is kept as.
+fn read<T: FromStr<Err: Into<Box<dyn Error + Send + Sync>>>>(text: &str) -> rusqlite::Result<T> {
+    text.parse().map_err(|error: T::Err| FromSqlError::Other(error.into()).into())
 }
 
 fn organisation(row: &Row<'_>) -> rusqlite::Result<Organisation> {
-    Ok(Organisation { key: OrganisationKey(row.get(0)?), name: row.get(1)?, title: row.get(2)? })
+    let identities: Option<String> = row.get(4)?;
+    Ok(Organisation {
+        key: OrganisationKey(row.get(0)?),
+        name: row.get(1)?,
+        title: row.get(2)?,
+        suspended: row.get(3)?,
+        identities: identities.iter().flat_map(|ids| ids.split(' ')).map(str::to_owned).collect(),
+    })
 }
 
 fn credential(row: &Row<'_>) -> rusqlite::Result<Credential> {
     Ok(Credential {
-        fingerprint: Fingerprint(row.get(0)?),
+        key: CredentialKey(row.get(0)?),
         organisation: OrganisationKey(row.get(1)?),
-        subject: row.get(2)?,
-        not_after: Timestamp::from_micros(row.get(3)?),
+        label: row.get(2)?,
+        not_after: time(row.get(3)?),
+        ends: time(row.get(4)?),
+        revoked: time(row.get(5)?),
+        proof: proof(row)?,
     })
+}
+
+fn proof(row: &Row<'_>) -> rusqlite::Result<Proof> {
+    if let Some(fingerprint) = row.get(6)? {
+        return Ok(Proof::Key(Fingerprint(fingerprint)));
+    }
+    let fault = |reason: &'static str| FromSqlError::Other(reason.into());
+    if let Some(name) = row.get::<_, Option<String>>(8)? {
+        let anchor = row.get::<_, Option<[u8; 32]>>(7)?.map(Fingerprint);
+        let name = Name::parse(&name).ok_or_else(|| fault("a credential's name is none"))?;
+        return Ok(Proof::Name { anchor, name });
+    }
+    let terms: Secret =
+        serde_json::from_str(&row.get::<_, String>(10)?).map_err(|error| FromSqlError::Other(error.into()))?;
+    Ok(Proof::Secret(Secret { hash: row.get(9)?, ..terms }))
+}
+
+fn anchor(row: &Row<'_>) -> rusqlite::Result<Anchor> {
+    let organisations: Option<String> = row.get(3)?;
+    let organisations = organisations.iter().flat_map(|keys| keys.split(' ')).filter_map(|key| key.parse().ok());
+    Ok(Anchor {
+        fingerprint: Fingerprint(row.get(0)?),
+        subject: row.get(1)?,
+        not_after: Timestamp::from_micros(row.get(2)?),
+        organisations: organisations.map(OrganisationKey).collect(),
+    })
+}
+
+fn time(micros: Option<i64>) -> Option<Timestamp> {
+    micros.map(Timestamp::from_micros)
 }
 
 fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
@@ -93,6 +143,7 @@ fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
         read: row.get::<_, Option<u8>>(2)?.map(level).transpose()?,
         write: row.get(3)?,
         manage: row.get(4)?,
+        relay: row.get(5)?,
     })
 }
 
@@ -102,33 +153,43 @@ fn level(rank: u8) -> rusqlite::Result<Level> {
 
 /// Makes a change that was checked against the registry of this transaction.
 pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), StoreError> {
+    let execute = |sql: &str, values: &[&dyn ToSql]| connection.execute(sql, values).map(drop);
     match change {
         Change::AddRoot(root) => {
-            connection.execute("INSERT INTO root (name, title) VALUES (?, ?)", params![root.name, root.title])?;
+            execute("INSERT INTO root (name, title) VALUES (?, ?)", params![root.name, root.title])?;
         }
         Change::AddCollection(collection) => add_collection(connection, collection)?,
-        Change::SetProfile(collection, profile) => {
-            const SQL: &str = "UPDATE collection SET profile = ? WHERE key = ?";
-            connection.execute(SQL, params![profile.as_str(), collection.0])?;
-        }
+        Change::SetRules(collection, rules) => set_rules(connection, *collection, *rules)?,
         Change::AddOrganisation { name, title } => {
-            connection.execute("INSERT INTO organisation (name, title) VALUES (?, ?)", params![name, title])?;
+            execute("INSERT INTO organisation (name, title) VALUES (?, ?)", params![name, title])?;
         }
-        Change::AddCredential(Credential { fingerprint, organisation, subject, not_after }) => {
-            const SQL: &str =
-                "INSERT INTO credential (fingerprint, organisation, subject, not_after) VALUES (?, ?, ?, ?)";
-            connection.execute(SQL, params![fingerprint.0, organisation.0, subject, not_after.micros()])?;
+        Change::Suspend(organisation, suspended) => {
+            execute("UPDATE organisation SET suspended = ? WHERE key = ?", params![suspended, organisation.0])?;
         }
-        Change::RemoveCredential(fingerprint) => {
-            connection.execute("DELETE FROM credential WHERE fingerprint = ?", [fingerprint.0])?;
+        Change::DeclareIdentity(organisation, identity) => {
+            execute("INSERT INTO identity (id, organisation) VALUES (?, ?)", params![identity, organisation.0])?;
         }
-        Change::SetGrant(Grant { organisation, collection, read, write, manage }) => {
-            const SQL: &str = "INSERT OR REPLACE INTO permission (organisation, collection, read, write, manage) VALUES (?, ?, ?, ?, ?)";
-            connection.execute(SQL, params![organisation.0, collection.0, read.map(Level::rank), write, manage])?;
+        Change::WithdrawIdentity(identity) => execute("DELETE FROM identity WHERE id = ?", params![identity])?,
+        Change::AddCredential(credential) => add_credential(connection, credential)?,
+        Change::EndCredential(key, ends) => {
+            execute("UPDATE credential SET ends = ? WHERE key = ?", params![ends.micros(), key.0])?;
+        }
+        Change::RevokeCredential(key, at) => {
+            execute("UPDATE credential SET revoked = ? WHERE key = ?", params![at.micros(), key.0])?;
+        }
+        Change::SetAnchor(anchor) => set_anchor(connection, anchor)?,
+        Change::RemoveAnchor(fingerprint) => {
+            execute("DELETE FROM anchor_for WHERE anchor = ?", params![fingerprint.0])?;
+            execute("DELETE FROM anchor WHERE fingerprint = ?", params![fingerprint.0])?;
+        }
+        Change::SetGrant(Grant { organisation, collection, read, write, manage, relay }) => {
+            const SQL: &str = "INSERT OR REPLACE INTO permission (organisation, collection, read, write, manage, relay)
+                VALUES (?, ?, ?, ?, ?, ?)";
+            execute(SQL, params![organisation.0, collection.0, read.map(Level::rank), write, manage, relay])?;
         }
         Change::RevokeGrant(organisation, collection) => {
             const SQL: &str = "DELETE FROM permission WHERE organisation = ? AND collection = ?";
-            connection.execute(SQL, [organisation.0, collection.0])?;
+            execute(SQL, params![organisation.0, collection.0])?;
         }
     }
     connection.execute("UPDATE meta SET generation = generation + 1", [])?;
@@ -136,9 +197,8 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
 }
 
 fn add_collection(connection: &Connection, collection: &Collection) -> Result<(), StoreError> {
-    const SQL: &str =
-        "INSERT INTO collection (id, root, title, description, alias, unmarked, specs, created, profile, newest)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)";
+    const SQL: &str = "INSERT INTO collection (id, root, title, description, alias, specs, created, unmarked, newest)
+        VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)";
     let specs: Vec<&str> = collection.specs.iter().map(|spec| spec.as_str()).collect();
     connection.execute(
         SQL,
@@ -148,11 +208,51 @@ fn add_collection(connection: &Connection, collection: &Collection) -> Result<()
             collection.title,
             collection.description,
             collection.alias,
-            collection.unmarked.rank(),
             specs.join(","),
             collection.created.micros(),
-            collection.profile.as_str(),
         ],
     )?;
+    set_rules(connection, CollectionKey(connection.last_insert_rowid()), collection.rules)
+}
+
+fn set_rules(connection: &Connection, collection: CollectionKey, rules: Rules) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE collection SET unmarked = ?, ceiling = ?, profile = ?, downgrade = ? WHERE key = ?";
+    let Rules { unmarked, ceiling, profile, downgrade } = rules;
+    let values = params![unmarked.rank(), ceiling.rank(), profile.as_str(), downgrade.as_str(), collection.0];
+    connection.execute(SQL, values)?;
+    Ok(())
+}
+
+fn add_credential(connection: &Connection, credential: &Credential) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO credential (organisation, label, not_after, ends, revoked, fingerprint, anchor, name, hash, terms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let (mut fingerprint, mut anchor, mut name, mut hash, mut terms) = (None, None, None, None, None);
+    match &credential.proof {
+        Proof::Key(key) => fingerprint = Some(key.0),
+        Proof::Name { anchor: of, name: is } => (anchor, name) = (of.map(|of| of.0), Some(is.to_string())),
+        // A struct of numbers and strings always has a JSON form.
+        Proof::Secret(secret) => (hash, terms) = (Some(secret.hash), serde_json::to_string(secret).ok()),
+    }
+    let [not_after, ends, revoked] =
+        [credential.not_after, credential.ends, credential.revoked].map(|time| time.map(Timestamp::micros));
+    let (organisation, label) = (credential.organisation.0, &credential.label);
+    connection
+        .execute(SQL, params![organisation, label, not_after, ends, revoked, fingerprint, anchor, name, hash, terms])?;
+    Ok(())
+}
+
+fn set_anchor(connection: &Connection, anchor: &Anchor) -> Result<(), StoreError> {
+    let Anchor { fingerprint, subject, not_after, organisations } = anchor;
+    connection.execute(
+        "INSERT INTO anchor (fingerprint, subject, not_after) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET subject = ?2, not_after = ?3",
+        params![fingerprint.0, subject, not_after.micros()],
+    )?;
+    connection.execute("DELETE FROM anchor_for WHERE anchor = ?", params![fingerprint.0])?;
+    for organisation in organisations {
+        let values = params![fingerprint.0, organisation.0];
+        connection.execute("INSERT INTO anchor_for (anchor, organisation) VALUES (?, ?)", values)?;
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@
 //! | `departed` | owners of versioned ids whose last version was deleted |
 //! | `status` | status resources until they expire |
 //! | `audit` | the trail, chained |
-//! | `root`, `collection`, `organisation`, `credential`, `permission` | the registry |
+//! | `root`, `collection`, `organisation`, `identity`, `credential`, `anchor`, `anchor_for`, `permission` | the registry |
 //! | `meta` | one row: the registry's generation, the cursor key |
 //!
 //! An entry carries what "last for a caller" needs, so that it stays a predicate:
@@ -38,7 +38,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// One step per schema version, in order. A step is never edited once it was released.
-const STEPS: [&str; 2] = [TABLES, JUDGEMENT];
+const STEPS: [&str; 3] = [TABLES, JUDGEMENT, TRUST];
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -160,6 +160,46 @@ const JUDGEMENT: &str = "
             WHERE entry.version IS NOT NULL) b;
 ";
 
+/// Who is who, and what a collection allows. Whoever could write before may go on to pass on what others created.
+const TRUST: &str = "
+    ALTER TABLE collection ADD COLUMN ceiling INTEGER NOT NULL DEFAULT 4;
+    ALTER TABLE collection ADD COLUMN downgrade TEXT NOT NULL DEFAULT 'allow';
+    ALTER TABLE organisation ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE identity (
+        id TEXT PRIMARY KEY,
+        organisation INTEGER NOT NULL REFERENCES organisation (key)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE permission ADD COLUMN relay INTEGER NOT NULL DEFAULT 0;
+    UPDATE permission SET relay = write OR manage;
+    CREATE TABLE anchor (
+        fingerprint BLOB PRIMARY KEY,
+        subject TEXT NOT NULL,
+        not_after INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE anchor_for (
+        anchor BLOB NOT NULL REFERENCES anchor (fingerprint),
+        organisation INTEGER NOT NULL REFERENCES organisation (key),
+        PRIMARY KEY (anchor, organisation)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE credential RENAME TO certificate;
+    CREATE TABLE credential (
+        key INTEGER PRIMARY KEY AUTOINCREMENT,
+        organisation INTEGER NOT NULL REFERENCES organisation (key),
+        label TEXT NOT NULL,
+        not_after INTEGER,
+        ends INTEGER,
+        revoked INTEGER,
+        fingerprint BLOB UNIQUE,
+        anchor BLOB,
+        name TEXT,
+        hash BLOB UNIQUE,
+        terms TEXT
+    ) STRICT;
+    INSERT INTO credential (organisation, label, not_after, fingerprint)
+        SELECT organisation, subject, not_after, fingerprint FROM certificate ORDER BY organisation, fingerprint;
+    DROP TABLE certificate;
+";
+
 /// Brings a file to the newest schema, all steps or none. A file of a
 /// newer version is refused: this program would not understand it.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -196,4 +236,12 @@ fn steps_taken(connection: &Connection) -> Result<usize, StoreError> {
             "the store has schema version {version}, and this program knows versions up to {known}: run the newer entente that wrote it"
         ))
     })
+}
+
+/// Makes an empty file what it was in an older version.
+#[cfg(test)]
+pub(crate) fn of_schema(connection: &Connection, version: usize) {
+    connection.execute_batch(PRAGMAS).unwrap();
+    STEPS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
+    connection.pragma_update(None, "user_version", u32::try_from(version).unwrap()).unwrap();
 }

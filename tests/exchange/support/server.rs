@@ -14,7 +14,7 @@ use entente::stix::finding::Profile;
 use entente::stix::head::Spec;
 use entente::store::Store;
 use entente::store::memory::Memory;
-use entente::store::registry::Collection;
+use entente::store::registry::{Collection, Rules};
 use entente::store::sqlite::Sqlite;
 use entente::taxii::timestamp::Timestamp;
 use std::io::{Read as _, Write as _};
@@ -120,7 +120,7 @@ impl Server {
         for organisation in ["reader", "writer", "manager", "outsider"] {
             admin.add_organisation(organisation, organisation).unwrap();
         }
-        let rights = |read, write, manage| Some(Rights { read, write, manage });
+        let rights = |read, write, manage| Some(Rights { read, write, manage, relay: true });
         for collection in [RW, RO, WO, NO, EMPTY, BOTH] {
             admin.grant("reader", collection, rights(Some(Level::Green), false, false)).unwrap();
         }
@@ -163,9 +163,8 @@ impl Server {
             title: title.to_owned(),
             description: None,
             alias: Some(alias.to_owned()),
-            unmarked: Level::Green,
+            rules: Rules::default(),
             specs: specs.to_vec(),
-            profile: Profile::Standard,
             created: Timestamp::EPOCH,
         };
         self.admin.add_collection(collection).unwrap();
@@ -182,7 +181,7 @@ impl Server {
     #[must_use]
     pub fn judging_by(self, profile: Profile) -> Self {
         for collection in self.admin.overview().unwrap().registry.collections {
-            self.admin.set_profile(&collection.id, profile).unwrap();
+            self.admin.set_rules(&collection.id, |rules| rules.profile = profile).unwrap();
         }
         self
     }
