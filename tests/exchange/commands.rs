@@ -29,7 +29,7 @@ fn a_server_is_made_and_furnished_from_the_command_line() {
     assert_eq!(listed["roots"], json!([{"name": "api1", "title": "First"}]));
     assert_eq!(
         listed["grants"],
-        json!([{"organisation": "firm", "collection": id, "read": "amber+strict", "write": false, "manage": true}])
+        json!([{"organisation": "firm", "collection": id, "read": "amber+strict", "write": false, "manage": true, "relay": false}])
     );
     let certificates: Value = serde_json::from_str(&run(&["cert", "list", "firm", "--json"])).unwrap();
     assert_eq!(certificates["certificates"][0]["days_left"], 29);
