@@ -4,6 +4,7 @@
 //! Entries never hold bodies or secrets. Where the trail is kept is the store's affair.
 
 use crate::access::credential::Fingerprint;
+use crate::access::level::Level;
 use crate::taxii::timestamp::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -51,6 +52,9 @@ pub enum Action {
         successes: usize,
         /// How many were refused.
         failures: usize,
+        /// Whom the submitter passed objects on for: identities that are not its own.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        relayed: Vec<String>,
         /// SHA-256 over the SHA-256 of each added object's text, in order; hexadecimal.
         digest: String,
     },
@@ -64,6 +68,41 @@ pub enum Action {
         successes: usize,
         /// How many would have been refused.
         failures: usize,
+    },
+    /// A new version of an object may travel further than the one before it.
+    Downgrade {
+        /// The collection's id.
+        collection: String,
+        /// The object's id.
+        object: String,
+        /// The new version.
+        version: String,
+        /// The level before.
+        from: Level,
+        /// The level now.
+        to: Level,
+        /// Whether nobody else sees it until who manages the collection releases it.
+        quarantined: bool,
+    },
+    /// A hold was placed.
+    Hold {
+        /// The collection's id.
+        collection: String,
+        /// The hold's id.
+        hold: String,
+        /// What is held, from whom and until when.
+        terms: String,
+        /// Why.
+        reason: String,
+    },
+    /// A hold ended.
+    Release {
+        /// The collection's id.
+        collection: String,
+        /// The hold's id.
+        hold: String,
+        /// How many versions others can see since.
+        versions: usize,
     },
     /// Versions of an object were deleted.
     Delete {

@@ -1,6 +1,6 @@
 //! Levels: the Traffic Light Protocol as an order.
 
-use crate::stix::marking::{self, Tlp};
+use crate::stix::sharing::Colour;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -25,12 +25,6 @@ impl Level {
     /// From the lowest to the highest.
     pub const ALL: [Self; 5] = [Self::Clear, Self::Green, Self::Amber, Self::AmberStrict, Self::Red];
 
-    /// The level of an object with these markings: the highest of its TLP markings. Other
-    /// markings say nothing about it; an object without any TLP marking takes `unmarked`.
-    pub fn of(markings: &[String], unmarked: Self) -> Self {
-        markings.iter().filter_map(|id| marking::predefined(id)).map(Self::from).max().unwrap_or(unmarked)
-    }
-
     /// As commands and settings write it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,14 +47,14 @@ impl Level {
     }
 }
 
-impl From<&Tlp> for Level {
-    fn from(tlp: &Tlp) -> Self {
-        match tlp.value {
-            "white" | "clear" => Self::Clear,
-            "green" => Self::Green,
-            "amber" => Self::Amber,
-            "amber+strict" => Self::AmberStrict,
-            _ => Self::Red,
+impl From<Colour> for Level {
+    fn from(colour: Colour) -> Self {
+        match colour {
+            Colour::Clear => Self::Clear,
+            Colour::Green => Self::Green,
+            Colour::Amber => Self::Amber,
+            Colour::AmberStrict => Self::AmberStrict,
+            Colour::Red => Self::Red,
         }
     }
 }
@@ -100,19 +94,6 @@ impl<'de> Deserialize<'de> for Level {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_highest_marking_is_the_level_and_strangers_say_nothing() {
-        let id = |at: usize| marking::TLP[at].id.to_owned();
-        let statement = "marking-definition--17d82bb2-eeeb-4898-bda5-3ddbcd2b799d".to_owned();
-        assert_eq!(Level::of(&[], Level::Green), Level::Green);
-        assert_eq!(Level::of(std::slice::from_ref(&statement), Level::Amber), Level::Amber);
-        assert_eq!(Level::of(&[id(1), statement, id(3)], Level::Clear), Level::Red);
-        assert_eq!(Level::of(&[id(0)], Level::Red), Level::Clear);
-        assert_eq!(Level::of(&[id(2), id(7)], Level::Clear), Level::AmberStrict);
-        let capitals = id(8).to_uppercase().replace("MARKING-DEFINITION", "marking-definition");
-        assert_eq!(Level::of(&[capitals], Level::Clear), Level::Red);
-    }
 
     #[test]
     fn every_level_is_read_as_it_is_written() {

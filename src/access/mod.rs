@@ -1,5 +1,5 @@
 //! Who is asking, and what they may: [`organisation`], [`credential`], [`permission`],
-//! [`level`]; [`identify`], the one place that says whose a proof is, and [`decide`], the
+//! [`level`], [`terms`]; [`identify`], the one place that says whose a proof is, and [`decide`], the
 //! one place that says yes or no. [`proof`] holds one file for each way to prove an identity.
 //!
 //! Decisions are pure: records in, a decision out. Nothing here reads a store, opens
@@ -12,3 +12,4 @@ pub mod level;
 pub mod organisation;
 pub mod permission;
 pub mod proof;
+pub mod terms;

@@ -1,9 +1,9 @@
 //! Organisations: the members of the exchange.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Names an organisation inside a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrganisationKey(pub i64);
 
 /// A member.

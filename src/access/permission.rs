@@ -2,6 +2,7 @@
 
 use super::level::Level;
 use super::organisation::OrganisationKey;
+use crate::taxii::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Names a collection inside a store.
@@ -37,15 +38,26 @@ impl Grant {
 /// computed over this world, as if other entries did not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct World {
-    /// Who looks: an owner sees its own entries whatever their level.
+    /// Who looks: an owner sees its own entries whatever their level and terms.
     pub organisation: OrganisationKey,
-    /// Entries up to this level are seen; `None`: only its own.
+    /// Entries of others are seen up to this level; `None`: none is.
     pub level: Option<Level>,
+    /// Its own entries are seen up to this level, which is not below the other.
+    pub own: Level,
+    /// When it looks: what has ended is seen no longer, but by its owner.
+    pub at: Timestamp,
 }
 
 impl World {
-    /// Whether an entry of this level and owner is in it.
-    pub fn sees(&self, level: Level, owner: OrganisationKey) -> bool {
-        owner == self.organisation || self.level.is_some_and(|up_to| level <= up_to)
+    /// The world of an organisation that reads up to a level, by its full right.
+    pub fn new(organisation: OrganisationKey, level: Option<Level>, at: Timestamp) -> Self {
+        Self { organisation, level, own: Level::Red, at }
+    }
+
+    /// Whether an entry of this level, owner and end is in it, as far as these say.
+    pub fn sees(&self, level: Level, owner: OrganisationKey, ends: Option<Timestamp>) -> bool {
+        let own = owner == self.organisation;
+        let up_to = if own { Some(self.own) } else { self.level };
+        up_to.is_some_and(|up_to| level <= up_to) && (own || ends.is_none_or(|ends| self.at < ends))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Caller, Deleting, Error, Exchange, NotSignedIn, Reading, Writing};
 use crate::access::decide;
+use crate::access::level::Level;
 use crate::access::permission::{Grant, World};
 use crate::access::proof::certificate::Proven;
 use crate::store::registry::{self, Registry};
@@ -85,7 +86,7 @@ impl Session {
     pub fn reading(&self, root: &str, collection: &str) -> Result<Reading, Error> {
         let (collection, grant) = self.find(root, collection)?;
         let level = decide::read(grant)?;
-        let world = World { organisation: self.caller.organisation, level: Some(level) };
+        let world = self.world(Some(level));
         Ok(Reading::new(Arc::clone(&self.exchange), collection.clone(), world, self.caller.clone()))
     }
 
@@ -93,16 +94,22 @@ impl Session {
     pub fn writing(&self, root: &str, collection: &str) -> Result<Writing, Error> {
         let (collection, grant) = self.find(root, collection)?;
         let grant = decide::write(grant)?;
-        Ok(Writing::new(Arc::clone(&self.exchange), collection.clone(), grant, self.caller.actor()))
+        let (exchange, world) = (Arc::clone(&self.exchange), self.world(grant.read));
+        Ok(Writing::new(exchange, &self.registry, collection.clone(), world, grant, self.caller.actor()))
     }
 
     /// The right to delete from a collection.
     pub fn deleting(&self, root: &str, collection: &str) -> Result<Deleting, Error> {
         let (collection, grant) = self.find(root, collection)?;
         let level = decide::delete(grant)?;
-        let world = World { organisation: self.caller.organisation, level: Some(level) };
+        let world = self.world(Some(level));
         let manage = grant.is_some_and(|grant| grant.manage);
         Ok(Deleting::new(Arc::clone(&self.exchange), collection.clone(), world, manage, self.caller.actor()))
+    }
+
+    /// What the caller sees where it reads up to a level.
+    fn world(&self, level: Option<Level>) -> World {
+        World::new(self.caller.organisation, level, self.exchange.now())
     }
 
     fn root(&self, name: &str) -> Result<&registry::Root, Error> {

@@ -1,16 +1,18 @@
 //! Writing: adding objects to a collection (TAXII 2.1 §5.5).
 
 use super::{Error, Exchange};
-use crate::access::level::Level;
 use crate::access::permission::{Grant, World};
+use crate::access::terms::Terms;
 use crate::audit::Actor;
 use crate::stix::finding::Report;
+use crate::stix::head::Head;
 use crate::stix::json;
 use crate::stix::judge::{Judge, Judged};
 use crate::stix::rules::version::Lineage;
 use crate::stix::rules::{DANGLING, references};
-use crate::store::registry::Collection;
-use crate::store::{Candidate, Offer, Push, StoreError};
+use crate::stix::sharing::Sharing;
+use crate::store::registry::{Collection, Registry};
+use crate::store::{Author, Candidate, Offer, Push, StoreError};
 use crate::taxii::objects::{BodyError, Envelope};
 use crate::taxii::status::{self, Details, Status};
 use crate::taxii::timestamp::Timestamp;
@@ -30,6 +32,8 @@ pub struct Writing {
     collection: Collection,
     world: World,
     manage: bool,
+    relay: bool,
+    registry: Arc<Registry>,
     actor: Actor,
 }
 
@@ -43,9 +47,16 @@ pub struct Added {
 }
 
 impl Writing {
-    pub(super) fn new(exchange: Arc<Exchange>, collection: Collection, grant: &Grant, actor: Actor) -> Self {
-        let world = World { organisation: grant.organisation, level: grant.read };
-        Self { exchange, collection, world, manage: grant.manage, actor }
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        registry: &Arc<Registry>,
+        collection: Collection,
+        world: World,
+        grant: &Grant,
+        actor: Actor,
+    ) -> Self {
+        let Grant { manage, relay, .. } = *grant;
+        Self { exchange, collection, world, manage, relay, registry: Arc::clone(registry), actor }
     }
 
     /// Adds the objects of an envelope (or of a bundle, if the settings allow): each on its
@@ -84,7 +95,8 @@ impl Writing {
             requested,
             keep_status: i64::from(self.exchange.settings.keep_status_hours) * 3600,
             first,
-            profile: self.collection.rules.profile,
+            rules: self.collection.rules,
+            relay: self.relay,
             dry_run,
             offers: self.offers(texts, first, along, requested)?,
         };
@@ -156,13 +168,34 @@ impl Writing {
         }
     }
 
+    /// Whether a STIX identity is another organisation's, and the submitter does not manage the collection.
+    fn is_anothers_identity(&self, head: &Head) -> bool {
+        let declared = self.registry.identity_of(head.id.as_str());
+        !self.manage && declared.is_some_and(|organisation| organisation.key != self.world.organisation)
+    }
+
+    /// Whom an object names as its creator.
+    fn author(&self, object: &Value) -> Author {
+        let own = self.registry.organisation_by_key(self.world.organisation).map(|own| &own.identities);
+        match object.get("created_by_ref").and_then(Value::as_str) {
+            Some(creator) if !own.is_some_and(|own| own.iter().any(|own| own == creator)) => Author::Another,
+            _ => Author::Submitter,
+        }
+    }
+
     fn offer(&self, text: &Bytes, at: usize, requested: Timestamp, judged: Judged) -> Offer {
         let Judged { object, head, verdict } = judged;
         match (object, head) {
+            (Some(object), Some(head)) if !verdict.is_refused() && self.is_anothers_identity(&head) => {
+                let reason = "is declared by another organisation as its identity: only that one adds versions of it";
+                let message = format!("/objects/{at}/id: {reason}");
+                Offer::Unsound(failure(Some(&object), at, requested, message))
+            }
             (Some(object), Some(head)) if !verdict.is_refused() => Offer::Sound(Box::new(Candidate {
-                level: Level::of(&head.markings, self.collection.rules.unmarked),
                 content: json::digest(&object),
                 lineage: Lineage::of(&object),
+                says: Sharing::of(&object).as_ref().map(Terms::from),
+                author: self.author(&object),
                 text: text.clone(),
                 head,
                 verdict: verdict.shortened(status::TOLD),

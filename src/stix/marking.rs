@@ -7,7 +7,7 @@ use super::timestamp::Timestamp;
 use serde_json::Value;
 
 /// The extension that carries TLP 2.0 on a marking definition.
-const TLP_2_0: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
+pub const TLP_2_0: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
 
 /// A predefined Traffic Light Protocol marking.
 #[derive(Debug, PartialEq, Eq)]

@@ -17,4 +17,5 @@ pub mod network;
 pub mod pattern;
 pub mod rules;
 pub mod schema;
+pub mod sharing;
 pub mod timestamp;

@@ -1,26 +1,27 @@
 //! The ordered store: what is kept, in what order, and who sees which entry of it.
 //!
-//! This file is the port: [`Entries`], [`Registrar`] and [`Trail`], small synchronous
+//! This file is the port: [`Entries`], [`Holds`], [`Registrar`] and [`Trail`], small synchronous
 //! traits. An engine is a folder that implements them and owes the tests of
 //! `contract.rs`: [`sqlite`] for a server, [`memory`] for tests and as their oracle.
-//! What both must do alike is written once: [`admission`] (what may be added),
-//! [`order`] (when it counts as added), [`registry`] (what the registry may hold).
+//! What both must do alike is written once: [`admission`] (what may be added), [`hold`] (what
+//! is kept from whom), [`order`] (when it counts as added), [`registry`] (what the registry may hold).
 //!
 //! Nothing here knows HTTP, files that people write, or which engine is in use.
 
 pub mod admission;
 #[cfg(test)]
 mod contract;
+pub mod hold;
 pub mod memory;
 pub mod order;
 pub mod registry;
 pub mod sqlite;
 
-use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
+use crate::access::terms::Terms;
 use crate::audit;
-use crate::stix::finding::{Profile, Verdict};
+use crate::stix::finding::Verdict;
 use crate::stix::head::{Head, Spec};
 use crate::stix::json::Digest;
 use crate::stix::rules::version::Lineage;
@@ -29,7 +30,8 @@ use crate::taxii::page::Key;
 use crate::taxii::status::{Details, Status};
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
-use registry::{Change, Refused, Registry};
+use hold::Hold;
+use registry::{Change, Refused, Registry, Rules};
 use std::ops::ControlFlow;
 use uuid::Uuid;
 
@@ -56,15 +58,23 @@ pub enum ChangeError {
 }
 
 /// A whole store.
-pub trait Store: Entries + Registrar + Trail {}
+pub trait Store: Entries + Holds + Registrar + Trail {}
 
-impl<S: Entries + Registrar + Trail> Store for S {}
+impl<S: Entries + Holds + Registrar + Trail> Store for S {}
 
 /// Objects, in the order of their `date_added`; and what became of requests to add them.
 pub trait Entries: Send + Sync + 'static {
     /// Hands the entries that a caller asks for, in ascending order of `date_added`, to
     /// `take` until it breaks. Objects, manifest and versions are this one scan.
     fn scan(&self, scan: &Scan<'_>, take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError>;
+
+    /// Hands every version of every object to `take`, whoever may see it, in ascending order of when it was
+    /// first added, until it breaks.
+    fn every(
+        &self,
+        collection: CollectionKey,
+        take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
 
     /// Adds what may be added, and keeps the status, in one step: when this returns, all of
     /// it is on disk and every scan that begins sees it.
@@ -90,6 +100,22 @@ pub trait Entries: Send + Sync + 'static {
 
     /// Whether it can still be written to at all, as far as it knows without trying.
     fn writable(&self) -> Result<(), StoreError>;
+}
+
+/// Holds: what is kept from whom.
+pub trait Holds: Send + Sync + 'static {
+    /// Places a hold, with its audit entry, in one step.
+    fn place(&self, holding: Holding) -> Result<(), StoreError>;
+
+    /// Ends a hold, with its audit entry, in one step. Gives how many versions others can see since;
+    /// `None`: there is no such hold.
+    fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError>;
+
+    /// The holds in force in a collection, in the order in which they were placed.
+    fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError>;
+
+    /// Ends every hold whose time has come. A server's store does so by itself, within a second.
+    fn tend(&self) -> Result<(), StoreError>;
 }
 
 /// Roots, collections, organisations, credentials and grants.
@@ -168,8 +194,10 @@ pub struct Push {
     pub keep_status: i64,
     /// The place of the first offer in the list that the submitter sent; failures name places in it.
     pub first: usize,
-    /// How strictly the collection judges.
-    pub profile: Profile,
+    /// What the collection does with what it is sent.
+    pub rules: Rules,
+    /// Whether the submitter may pass on what others created.
+    pub relay: bool,
     /// Whether everything is decided, and nothing kept but the audit entry.
     pub dry_run: bool,
     /// The objects, in the order received.
@@ -190,16 +218,53 @@ pub enum Offer {
 pub struct Candidate {
     /// What the server needs to know of it.
     pub head: Head,
-    /// How far it may travel.
-    pub level: Level,
     /// Its text, to the octet.
     pub text: Bytes,
     /// Names its content: the same for other texts of the same JSON value.
     pub content: Digest,
     /// What it and other versions of the same object must agree about.
     pub lineage: Lineage,
+    /// What it asks for, if it is a marking definition.
+    pub says: Option<Terms>,
+    /// Whom it names as its creator.
+    pub author: Author,
     /// What its sender is told, although it can be stored.
     pub verdict: Verdict,
+}
+
+/// Whom an object names as its creator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// Its submitter, or nobody.
+    Submitter,
+    /// An identity that is not the submitter's.
+    Another,
+}
+
+/// A request to place a hold.
+#[derive(Debug)]
+pub struct Holding {
+    /// Where.
+    pub collection: CollectionKey,
+    /// The collection's id, for the audit entry.
+    pub collection_id: String,
+    /// The hold.
+    pub hold: Hold,
+    /// Who places it, for the audit entry.
+    pub actor: audit::Actor,
+}
+
+/// A request to end a hold.
+#[derive(Debug)]
+pub struct Releasing {
+    /// Where.
+    pub collection: CollectionKey,
+    /// The collection's id, for the audit entry.
+    pub collection_id: String,
+    /// The hold.
+    pub id: Uuid,
+    /// Who ends it, for the audit entry.
+    pub actor: audit::Actor,
 }
 
 /// A request to delete versions of an object.
@@ -286,6 +351,16 @@ impl Deletion {
     fn audit_entry(&self, digests: Vec<String>) -> audit::Entry {
         let action = audit::Action::Delete { collection: self.collection_id.clone(), object: self.id.clone(), digests };
         audit::Entry { at: self.at, actor: self.actor.clone(), action }
+    }
+}
+
+impl Holding {
+    fn audit_entry(&self, at: Timestamp) -> audit::Entry {
+        let Hold { id, subject, from, until, reason, .. } = &self.hold;
+        let (collection, reason) = (self.collection_id.clone(), reason.clone());
+        let terms = format!("{subject:?}, {from:?}, {until:?}");
+        let action = audit::Action::Hold { collection, hold: id.to_string(), terms, reason };
+        audit::Entry { at, actor: self.actor.clone(), action }
     }
 }
 

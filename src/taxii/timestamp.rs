@@ -1,7 +1,7 @@
 //! Timestamps of TAXII (TAXII 2.1 §2): RFC 3339, UTC, exactly six fraction digits when written.
 
 use crate::stix::timestamp::civil;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,8 @@ const DAY: i64 = 86_400;
 impl Timestamp {
     /// The beginning of year 0, and the end of year 9999: what four digits can say.
     const FIRST: Self = Self(-62_167_219_200_000_000);
-    const LAST: Self = Self(253_402_300_799_999_999);
+    /// The end of the year 9999: later than anything that can be written.
+    pub const LAST: Self = Self(253_402_300_799_999_999);
 
     /// 1970-01-01T00:00:00.000000Z.
     pub const EPOCH: Self = Self(0);
@@ -114,6 +115,13 @@ impl fmt::Display for Timestamp {
         let second = seconds.rem_euclid(DAY);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no timestamp")))
     }
 }
 

@@ -181,11 +181,7 @@ fn an_operator_sets_a_profile_and_it_holds_at_once() {
     let odd = |n: usize| indicator(n, 1).replace("2.1\"", "2.1\",\"x_own\":1");
     let failures = |n: usize| actor.post(&path, &envelope(&[odd(n)])).must_be(202).json()["failure_count"].clone();
     assert_eq!(failures(1), 0);
-    assert!(
-        installation
-            .run(&["collection", "set", "all", "--profile", "strict"])
-            .contains("judges by strict")
-    );
+    assert!(installation.run(&["collection", "set", "all", "--profile", "strict"]).contains("judges by strict"));
     assert_eq!(failures(2), 1);
     installation.run(&["collection", "add", "api1", "--title", "Second", "--alias", "second", "--profile", "lenient"]);
     assert!(installation.run(&["list"]).contains("second  \"Second\"  lenient, 0 entries"));

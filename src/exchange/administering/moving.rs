@@ -1,14 +1,10 @@
 //! Moving objects in and out by hand.
 
 use super::Administering;
-use crate::access::level::Level;
-use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{Grant, World};
 use crate::audit::{Action, Entry};
 use crate::exchange::{Error, Writing};
-use crate::stix::head::Spec;
-use crate::store::{ChangeError, Scan, StoreError};
-use crate::taxii::filter::{Filter, Versions};
+use crate::store::{ChangeError, StoreError};
 use crate::taxii::status::Status;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -49,7 +45,11 @@ impl Administering {
             manage: false,
             relay: true,
         };
-        let writing = Writing::new(Arc::clone(&self.exchange), collection, granted.unwrap_or(&none), self.actor());
+        let grant = granted.unwrap_or(&none);
+        let world = World::new(organisation.key, grant.read, self.now());
+        // The operator passes on whatever it has.
+        let grant = Grant { relay: true, ..*grant };
+        let writing = Writing::new(Arc::clone(&self.exchange), &registry, collection, world, &grant, self.actor());
         let along = texts.iter().filter_map(|text| Some(serde_json::from_slice::<Named>(text).ok()?.id)).collect();
         for (batch, some) in texts.chunks(BATCH).enumerate() {
             each(&writing.add_texts(some, batch * BATCH, &along, false)?);
@@ -60,13 +60,9 @@ impl Administering {
     /// Writes every version of every object of a collection to `out`, as a bundle of the texts as received.
     pub fn export(&self, collection: &str, out: &mut dyn Write) -> Result<usize, ExportError> {
         let collection = self.collection(collection)?;
-        // The highest level sees every entry, whoever looks.
-        let world = World { organisation: OrganisationKey(0), level: Some(Level::Red) };
-        let filter = Filter { versions: Versions::All, specs: Some(vec![Spec::V20, Spec::V21]), ..Filter::default() };
-        let scan = Scan { collection: collection.key, world, filter: &filter, after: None, with_text: true };
         let (mut written, mut outcome) = (0usize, Ok(()));
         write!(out, "{{\"type\":\"bundle\",\"id\":\"bundle--{}\",\"objects\":[", Uuid::new_v4())?;
-        self.exchange.store.scan(&scan, &mut |row| {
+        self.exchange.store.every(collection.key, &mut |row| {
             let separator: &[u8] = if written == 0 { b"\n" } else { b",\n" };
             outcome = out.write_all(separator).and_then(|()| out.write_all(row.text));
             written += 1;

@@ -60,13 +60,14 @@ impl Lineage {
         }
     }
 
-    fn at(&self) -> Option<Timestamp> {
+    /// The instant of the version, if it can be read.
+    pub fn instant(&self) -> Option<Timestamp> {
         self.version.as_deref().and_then(Timestamp::parse)
     }
 
     /// Whether this version is later than another.
     pub fn is_later_than(&self, other: &Self) -> bool {
-        self.at() > other.at()
+        self.instant() > other.instant()
     }
 
     /// What is wrong with a version beside another one of the same object, under a profile.

@@ -4,6 +4,7 @@
 //! readers borrow a connection each. What is stored where: [`schema`]. The statement
 //! behind every read: [`scan`].
 
+mod hold;
 mod registry;
 mod scan;
 mod schema;
@@ -15,11 +16,12 @@ pub(super) use scan::plan;
 #[cfg(test)]
 pub(super) use schema::of_schema;
 
+use super::hold::Hold;
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row, Scan,
+    StoreError, Trail,
 };
-use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
 use crate::audit;
@@ -27,7 +29,7 @@ use crate::clock::Clock;
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, ToSql, params};
 use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -141,6 +143,14 @@ impl Entries for Sqlite {
         self.read(|connection| scan::run(connection, scan, take))
     }
 
+    fn every(
+        &self,
+        collection: CollectionKey,
+        take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.read(|connection| scan::every(connection, collection, take))
+    }
+
     fn add(&self, push: Push) -> Result<Status, StoreError> {
         self.writer.add(push)
     }
@@ -169,14 +179,17 @@ impl Entries for Sqlite {
     }
 
     fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError> {
-        const SQL: &str = "SELECT value FROM json_each(?1) WHERE NOT EXISTS (
-            SELECT 1 FROM entry INDEXED BY entry_by_version
-            WHERE collection = ?2 AND id = value AND (level <= ?3 OR owner = ?4))";
-        let (list, level) = (serde_json::Value::from(ids).to_string(), world.level.map(Level::rank));
+        let sql = format!(
+            "SELECT value FROM json_each(:ids) WHERE NOT EXISTS (SELECT 1 FROM entry e INDEXED BY entry_by_version
+             WHERE e.collection = :collection AND e.id = value AND {})",
+            scan::visible("e")
+        );
+        let (list, world) = (serde_json::Value::from(ids).to_string(), scan::world(world));
+        let mut values: Vec<(&str, &dyn ToSql)> = vec![(":ids", &list), (":collection", &collection.0)];
+        values.extend(world.iter().map(|(name, value)| (*name, value as &dyn ToSql)));
         self.read(|connection| {
-            let mut statement = connection.prepare_cached(SQL)?;
-            let unknown =
-                statement.query_map(params![list, collection.0, level, world.organisation.0], |row| row.get(0))?;
+            let mut statement = connection.prepare_cached(&sql)?;
+            let unknown = statement.query_map(values.as_slice(), |row| row.get(0))?;
             Ok(unknown.collect::<Result<_, _>>()?)
         })
     }
@@ -203,6 +216,24 @@ impl Entries for Sqlite {
     fn octets(&self) -> Result<u64, StoreError> {
         const SQL: &str = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
         self.read(|connection| Ok(connection.query_row(SQL, [], |row| row.get::<_, i64>(0))?.unsigned_abs()))
+    }
+}
+
+impl Holds for Sqlite {
+    fn place(&self, holding: Holding) -> Result<(), StoreError> {
+        self.writer.place(holding)
+    }
+
+    fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
+        self.writer.release(releasing)
+    }
+
+    fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError> {
+        self.read(|connection| hold::holds(connection, collection))
+    }
+
+    fn tend(&self) -> Result<(), StoreError> {
+        self.writer.tend()
     }
 }
 

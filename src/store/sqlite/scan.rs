@@ -1,7 +1,8 @@
 //! The one ordered scan, as one SQL statement that walks an index in the order of
 //! `date_added` and never sorts a collection.
 
-use super::schema::NO_LEVEL;
+use super::schema::{ALL_BUT, EVERYBODY};
+use crate::access::permission::{CollectionKey, World};
 use crate::stix::head::Spec;
 use crate::store::{Row, Scan, StoreError};
 use crate::taxii::filter::{Filter, Versions};
@@ -17,8 +18,31 @@ pub(super) fn run(
     take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
     let query = Query::of(scan);
-    let mut statement = connection.prepare_cached(&query.sql)?;
-    let mut rows = statement.query(query.bound().as_slice())?;
+    rows(connection, &query.sql, query.bound().as_slice(), scan.with_text, take)
+}
+
+/// Hands the first row of every version to `take`, in the same order.
+pub(super) fn every(
+    connection: &Connection,
+    collection: CollectionKey,
+    take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    const SQL: &str = "SELECT e.date_added, e.id, e.version, e.spec, b.text FROM entry e JOIN body b ON b.key = e.body
+        WHERE e.collection = :collection AND (e.mixed = 0 OR NOT EXISTS (SELECT 1 FROM entry f INDEXED BY entry_by_version
+            WHERE f.collection = e.collection AND f.id = e.id AND f.body = e.body AND f.date_added < e.date_added))
+        ORDER BY e.date_added";
+    rows(connection, SQL, &[(":collection", &collection.0)], true, take)
+}
+
+fn rows(
+    connection: &Connection,
+    sql: &str,
+    values: &[(&str, &dyn ToSql)],
+    with_text: bool,
+    take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
     while let Some(row) = rows.next()? {
         let date_added = Timestamp::from_micros(row.get(0)?);
         let received = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?;
@@ -28,7 +52,7 @@ pub(super) fn run(
             id: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
             version: &shown,
             spec: if row.get::<_, u8>(3)? == spec_rank(Spec::V20) { Spec::V20 } else { Spec::V21 },
-            text: if scan.with_text { row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)? } else { &[] },
+            text: if with_text { row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)? } else { &[] },
         };
         if take(&row).is_break() {
             break;
@@ -114,13 +138,11 @@ impl Query {
 
     /// The caller's world, and which of its versions.
     fn conditions(&mut self, scan: &Scan<'_>) -> String {
-        let level = scan.world.level.map_or(-1, |level| i64::from(level.rank()));
         self.bind(":collection".to_owned(), Value::Integer(scan.collection.0));
         self.bind(":after".to_owned(), Value::Integer(scan.after.map_or(i64::MIN, Timestamp::micros)));
-        self.bind(":level".to_owned(), Value::Integer(level));
-        self.bind(":organisation".to_owned(), Value::Integer(scan.world.organisation.0));
-        let visible = " AND (e.level <= :level OR e.owner = :organisation)";
-        format!("{visible}{}{}", self.spec_condition(scan.filter), self.version_condition(scan.filter))
+        self.parameters.extend(world(scan.world).map(|(name, value)| (name.to_owned(), Value::Integer(value))));
+        let (spec, version) = (self.spec_condition(scan.filter), self.version_condition(scan.filter));
+        format!(" AND {}{spec}{version}", visible("e"))
     }
 
     fn spec_condition(&mut self, filter: &Filter) -> String {
@@ -169,16 +191,40 @@ impl Query {
     }
 }
 
-/// Whether the caller sees no other entry of the same object that stands in `relation` to
-/// this one, where `lowest` carries the lowest level among those.
-///
-/// An owner sees all versions of its own ids, so for it there must be none at all. Where an
-/// id has entries of several owners, the caller's own among them are looked up.
-fn no_other(lowest: &str, relation: &str) -> String {
+/// What the parameters of [`visible`] are in a world.
+pub(super) fn world(world: World) -> [(&'static str, i64); 4] {
+    [
+        (":organisation", world.organisation.0),
+        (":level", world.level.map_or(-1, |level| i64::from(level.rank()))),
+        (":own", i64::from(world.own.rank())),
+        (":at", world.at.micros()),
+    ]
+}
+
+/// The condition that a row of `entry`, under this alias, is in a world: [`World::sees`], and
+/// within reach of its holds.
+pub(super) fn visible(e: &str) -> String {
+    let up_to = up_to(e);
     format!(
-        "(e.{lowest} > :level AND CASE e.rivals WHEN 0 THEN e.owner <> :organisation OR e.{lowest} = {NO_LEVEL} \
-         ELSE NOT EXISTS (SELECT 1 FROM entry f INDEXED BY entry_by_version WHERE f.collection = e.collection \
-         AND f.id = e.id AND f.owner = :organisation AND {relation}) END)"
+        "{e}.level <= {up_to} AND ({e}.ends IS NULL OR {e}.ends > :at OR {e}.owner = :organisation) \
+         AND ({e}.reach = {EVERYBODY} OR ({e}.reach = {ALL_BUT}) <> EXISTS (SELECT 1 FROM reach r \
+         WHERE r.collection = {e}.collection AND r.date_added = {e}.date_added AND r.organisation = :organisation))"
+    )
+}
+
+/// The level up to which the caller sees what the owner of a row owns.
+fn up_to(e: &str) -> String {
+    format!("CASE {e}.owner WHEN :organisation THEN :own ELSE :level END")
+}
+
+/// Whether the caller sees no other entry of the same object that stands in `relation` to
+/// this one, where `lowest` carries the lowest level among those: that decides, unless some
+/// entries of the object are kept from some by other means; then they are looked up.
+fn no_other(lowest: &str, relation: &str) -> String {
+    let (up_to, visible) = (up_to("e"), visible("f"));
+    format!(
+        "CASE e.mixed WHEN 0 THEN e.{lowest} > {up_to} ELSE NOT EXISTS (SELECT 1 FROM entry f INDEXED BY entry_by_version \
+         WHERE f.collection = e.collection AND f.id = e.id AND {relation} AND {visible}) END"
     )
 }
 

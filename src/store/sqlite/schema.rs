@@ -5,6 +5,7 @@
 //! | `entry` | one row per object version per collection, in the order of `date_added`; never a body |
 //! | `body` | the texts, to the octet; no statement updates it |
 //! | `departed` | owners of versioned ids whose last version was deleted |
+//! | `hold`, `reach` | what is kept from whom, and which rows those reach |
 //! | `status` | status resources until they expire |
 //! | `audit` | the trail, chained |
 //! | `root`, `collection`, `organisation`, `identity`, `credential`, `anchor`, `anchor_for`, `permission` | the registry |
@@ -13,9 +14,14 @@
 //! An entry carries what "last for a caller" needs, so that it stays a predicate:
 //! `newer` and `older` are the lowest level among its newer and older versions (same
 //! id and specification version), `newer_spec` that among its versions in a later
-//! specification version; [`NO_LEVEL`] where there is none. `rivals` says that the id
-//! has entries of several owners, which ids without versions can have. `content` names
-//! the text's JSON value, so that a copy is known without reading bodies.
+//! specification version; [`NO_LEVEL`] where there is none. `mixed` says that levels alone do
+//! not tell who sees which of the object's entries: it has several owners (which ids without
+//! versions can have), or entries that end or are held. `content` names the text's JSON value,
+//! so that a copy is known without reading bodies.
+//!
+//! Rows of one version share its `body`; the first added is the version's own, others were
+//! added when a hold was released. `reach` says who is within: [`EVERYBODY`], [`ALL_BUT`] or
+//! [`ONLY`] those that the table `reach` lists.
 
 use super::StoreError;
 use crate::taxii::page::Key;
@@ -23,6 +29,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// Above every level's rank.
 pub(super) const NO_LEVEL: u8 = 9;
+
+/// No hold keeps the row from anybody.
+pub(super) const EVERYBODY: u8 = 0;
+/// The row is kept from the organisations listed.
+pub(super) const ALL_BUT: u8 = 1;
+/// The row is kept from all but the organisations listed.
+pub(super) const ONLY: u8 = 2;
 
 /// Each connection's settings. WAL: readers and the writer do not wait for each other.
 /// FULL: a commit is on disk when it returns.
@@ -198,6 +211,30 @@ const TRUST: &str = "
     INSERT INTO credential (organisation, label, not_after, fingerprint)
         SELECT organisation, subject, not_after, fingerprint FROM certificate ORDER BY organisation, fingerprint;
     DROP TABLE certificate;
+    ALTER TABLE entry RENAME COLUMN rivals TO mixed;
+    ALTER TABLE entry ADD COLUMN ends INTEGER;
+    ALTER TABLE entry ADD COLUMN reach INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX entry_by_version;
+    CREATE INDEX entry_by_version ON entry (collection, id, spec, rank);
+    CREATE TABLE reach (
+        collection INTEGER NOT NULL,
+        date_added INTEGER NOT NULL,
+        organisation INTEGER NOT NULL,
+        PRIMARY KEY (collection, date_added, organisation)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE hold (
+        key INTEGER PRIMARY KEY AUTOINCREMENT,
+        id BLOB NOT NULL UNIQUE,
+        collection INTEGER NOT NULL REFERENCES collection (key),
+        subject TEXT NOT NULL,
+        withheld TEXT NOT NULL,
+        until TEXT NOT NULL,
+        due INTEGER,
+        reason TEXT NOT NULL,
+        placed INTEGER NOT NULL,
+        placed_by INTEGER
+    ) STRICT;
+    CREATE INDEX hold_by_due ON hold (due) WHERE due IS NOT NULL;
 ";
 
 /// Brings a file to the newest schema, all steps or none. A file of a

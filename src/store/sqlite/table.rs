@@ -1,8 +1,8 @@
 //! One collection inside a write transaction: lookups, insertion, deletion, and the
 //! upkeep of what each entry carries about its neighbours.
 
-use super::scan::{self, spec_rank, unversioned_rank};
-use super::schema::NO_LEVEL;
+use super::scan::{self, spec_rank, unversioned_rank, visible};
+use super::schema::{EVERYBODY, NO_LEVEL};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
@@ -11,11 +11,17 @@ use crate::stix::head::Spec;
 use crate::stix::json::Digest;
 use crate::stix::rules::version::Lineage;
 use crate::store::admission::{Addition, Held, Table};
+use crate::store::hold::{Reach, Rows as _};
 use crate::store::{Deleted, Deletion, Scan, StoreError};
 use crate::taxii::filter::Filter;
 use crate::taxii::timestamp::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 use std::ops::ControlFlow;
+
+/// A level as it is stored. An unknown rank is from a newer program: as high as can be.
+pub(super) fn level(rank: u8) -> Level {
+    Level::from_rank(rank).unwrap_or(Level::Red)
+}
 
 /// A collection, open for change.
 pub(super) struct Shelf<'c> {
@@ -26,18 +32,11 @@ pub(super) struct Shelf<'c> {
 // Each lookup of an id names its index: walking the collection instead would be right, and
 // far too slow, and the planner knows no better.
 
-const HELD: &str = "SELECT level, owner, version, date_added, content FROM entry INDEXED BY entry_by_version";
-
 fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
-    let date_added = Timestamp::from_micros(row.get(3)?);
-    let version: Option<String> = row.get(2)?;
-    Ok(Held {
-        // An unknown rank is from a newer program: as high as can be.
-        level: Level::from_rank(row.get(0)?).unwrap_or(Level::Red),
-        owner: OrganisationKey(row.get(1)?),
-        version: version.unwrap_or_else(|| date_added.to_string()),
-        content: Digest(row.get(4)?),
-    })
+    let date_added = Timestamp::from_micros(row.get(1)?);
+    let version: Option<String> = row.get(0)?;
+    let version = version.unwrap_or_else(|| date_added.to_string());
+    Ok(Held { version, content: Digest(row.get(2)?), visible: row.get(3)? })
 }
 
 impl Table for Shelf<'_> {
@@ -49,32 +48,53 @@ impl Table for Shelf<'_> {
         Ok(owner.optional()?)
     }
 
-    fn version(&mut self, id: &str, spec: Spec, instant: &str) -> Result<Option<Held>, StoreError> {
-        let sql = format!("{HELD} WHERE collection = ? AND id = ? AND spec = ? AND rank = ?");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        Ok(statement.query_row(params![self.collection.0, id, spec_rank(spec), instant], held).optional()?)
+    fn version(&mut self, id: &str, spec: Spec, instant: &str, world: World) -> Result<Option<Held>, StoreError> {
+        let sql = format!(
+            "SELECT version, date_added, content, {} AS seen FROM entry e INDEXED BY entry_by_version
+             WHERE collection = :collection AND id = :id AND spec = :spec AND rank = :rank ORDER BY seen DESC LIMIT 1",
+            visible("e")
+        );
+        let spec = spec_rank(spec);
+        let own: [(&str, &dyn ToSql); 4] =
+            [(":collection", &self.collection.0), (":id", &id), (":spec", &spec), (":rank", &instant)];
+        self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, held).optional())
     }
 
-    fn unversioned(&mut self, id: &str) -> Result<Vec<Held>, StoreError> {
-        let sql = format!("{HELD} WHERE collection = ? AND id = ? AND version IS NULL ORDER BY date_added");
-        let mut statement = self.connection.prepare_cached(&sql)?;
-        let found = statement.query_map(params![self.collection.0, id], held)?;
-        Ok(found.collect::<Result<_, _>>()?)
+    fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError> {
+        let sql = format!(
+            "SELECT version, date_added, content, 1 FROM entry e INDEXED BY entry_by_version
+             WHERE collection = :collection AND id = :id AND version IS NULL AND {} ORDER BY date_added",
+            visible("e")
+        );
+        let own: [(&str, &dyn ToSql); 2] = [(":collection", &self.collection.0), (":id", &id)];
+        self.in_world(&sql, world, &own, |statement, values| statement.query_map(values, held)?.collect())
     }
 
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Lineage>, StoreError> {
-        const SQL: &str = "SELECT e.version, l.created, l.created_by_ref, l.revoked
-            FROM entry e INDEXED BY entry_by_version JOIN lineage l ON l.body = e.body
-            WHERE e.collection = ?1 AND e.id = ?2 AND e.spec = ?3 AND (e.level <= ?4 OR e.owner = ?5)
-            ORDER BY e.rank DESC LIMIT 1";
-        let mut statement = self.connection.prepare_cached(SQL)?;
-        let level = world.level.map(Level::rank);
-        let parameters = params![self.collection.0, id, spec_rank(spec), level, world.organisation.0];
-        let latest = statement.query_row(parameters, |row| {
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<(Lineage, Level)>, StoreError> {
+        let sql = format!(
+            "SELECT e.version, l.created, l.created_by_ref, l.revoked, e.level
+             FROM entry e INDEXED BY entry_by_version JOIN lineage l ON l.body = e.body
+             WHERE e.collection = :collection AND e.id = :id AND e.spec = :spec AND {}
+             ORDER BY e.rank DESC LIMIT 1",
+            visible("e")
+        );
+        let spec = spec_rank(spec);
+        let own: [(&str, &dyn ToSql); 3] = [(":collection", &self.collection.0), (":id", &id), (":spec", &spec)];
+        let read = |row: &Row<'_>| {
             let (version, created, created_by_ref, revoked) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok(Lineage { version, created, created_by_ref, revoked })
-        });
-        Ok(latest.optional()?)
+            Ok((Lineage { version, created, created_by_ref, revoked }, level(row.get(4)?)))
+        };
+        self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, read).optional())
+    }
+
+    fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = format!(
+            "SELECT b.text FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body
+             WHERE e.collection = :collection AND e.id = :id AND {} ORDER BY e.spec DESC, e.rank DESC LIMIT 1",
+            visible("e")
+        );
+        let own: [(&str, &dyn ToSql); 2] = [(":collection", &self.collection.0), (":id", &id)];
+        self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, |row| row.get(0)).optional())
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
@@ -85,7 +105,8 @@ impl Table for Shelf<'_> {
     fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError> {
         const BODY: &str = "INSERT INTO body (text) VALUES (?)";
         const ENTRY: &str = "INSERT INTO entry (collection, date_added, id, type, spec, rank, version, level, owner,
-            newer, older, newer_spec, rivals, content, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            newer, older, newer_spec, mixed, content, body, ends, reach)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let head = &addition.candidate.head;
         let version = head.version.as_ref();
         let place = Place {
@@ -95,7 +116,8 @@ impl Table for Shelf<'_> {
             level: addition.level.rank(),
         };
         let neighbours = self.neighbours(&place)?;
-        let rivals = self.mark_rivals(place.id, addition.owner)?;
+        let plain = addition.ends.is_none() && addition.reach == Reach::everybody();
+        let mixed = self.mix(place.id, addition.owner, !plain)?;
         self.connection.prepare_cached(BODY)?.execute(params![addition.candidate.text.as_ref()])?;
         let body = self.connection.last_insert_rowid();
         self.connection.prepare_cached(ENTRY)?.execute(params![
@@ -111,10 +133,15 @@ impl Table for Shelf<'_> {
             neighbours.newer,
             neighbours.older,
             neighbours.newer_spec,
-            rivals,
+            mixed,
             addition.candidate.content.0,
             body,
+            addition.ends.map(Timestamp::micros),
+            EVERYBODY,
         ])?;
+        if addition.reach != Reach::everybody() {
+            self.set_reach(addition.date_added, &addition.reach)?;
+        }
         if version.is_some() {
             self.keep_lineage(body, &addition.candidate.lineage)?;
         }
@@ -197,24 +224,41 @@ impl Shelf<'_> {
         Ok(())
     }
 
-    /// Marks the entries of an id as having several owners, if another one joins.
-    fn mark_rivals(&self, id: &str, owner: OrganisationKey) -> Result<bool, StoreError> {
-        const SQL: &str =
-            "UPDATE entry INDEXED BY entry_by_version SET rivals = 1 WHERE collection = ? AND id = ? AND owner <> ?";
-        let others = self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id, owner.0])?;
-        Ok(others > 0)
+    /// Tells whether an entry of this owner makes levels not tell any more who sees which entries of an
+    /// object, or whether they do not already; if so, marks all of them.
+    pub(super) fn mix(&self, id: &str, owner: OrganisationKey, special: bool) -> Result<bool, StoreError> {
+        const ANY: &str = "SELECT EXISTS (SELECT 1 FROM entry INDEXED BY entry_by_version
+            WHERE collection = ? AND id = ? AND (mixed OR owner <> ?))";
+        const MARK: &str =
+            "UPDATE entry INDEXED BY entry_by_version SET mixed = 1 WHERE collection = ? AND id = ? AND mixed = 0";
+        let others = params![self.collection.0, id, owner.0];
+        let mixed = special || self.connection.prepare_cached(ANY)?.query_row(others, |row| row.get(0))?;
+        if mixed {
+            self.connection.prepare_cached(MARK)?.execute(params![self.collection.0, id])?;
+        }
+        Ok(mixed)
+    }
+
+    /// Runs a statement whose condition is [`visible`], with parameters of its own.
+    fn in_world<T>(
+        &self,
+        sql: &str,
+        world: World,
+        own: &[(&str, &dyn ToSql)],
+        run: impl FnOnce(&mut Statement<'_>, &[(&str, &dyn ToSql)]) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let world = scan::world(world);
+        let mut values: Vec<(&str, &dyn ToSql)> =
+            world.iter().map(|(name, value)| (*name, value as &dyn ToSql)).collect();
+        values.extend(own);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(run(&mut statement, &values)?)
     }
 
     fn keep_lineage(&self, body: i64, lineage: &Lineage) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO lineage (body, created, created_by_ref, revoked) VALUES (?, ?, ?, ?)";
         let Lineage { created, created_by_ref, revoked, version: _ } = lineage;
         self.connection.prepare_cached(SQL)?.execute(params![body, created, created_by_ref, revoked])?;
-        Ok(())
-    }
-
-    fn raise_newest(&self, date_added: Timestamp) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE collection SET newest = ? WHERE key = ?";
-        self.connection.prepare_cached(SQL)?.execute(params![date_added.micros(), self.collection.0])?;
         Ok(())
     }
 
@@ -263,10 +307,20 @@ impl Shelf<'_> {
         Ok(())
     }
 
+    /// Removes the version that a row is of, with all its rows and holds.
     fn remove(&self, date_added: i64) -> Result<(), StoreError> {
-        const SQL: &str = "DELETE FROM entry WHERE collection = ? AND date_added = ? RETURNING body";
-        let mut statement = self.connection.prepare_cached(SQL)?;
-        let body: i64 = statement.query_row(params![self.collection.0, date_added], |row| row.get(0))?;
+        const FIND: &str = "SELECT body, id FROM entry WHERE collection = ? AND date_added = ?";
+        const ROWS: &str = "DELETE FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND body = ?
+            RETURNING date_added";
+        let find = params![self.collection.0, date_added];
+        let (body, id): (i64, String) =
+            self.connection.prepare_cached(FIND)?.query_row(find, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let mut rows = self.connection.prepare_cached(ROWS)?;
+        let rows = rows.query_map(params![self.collection.0, id, body], |row| row.get::<_, i64>(0))?;
+        for row in rows.collect::<Result<Vec<_>, _>>()? {
+            self.forget_row(row)?;
+            self.forget_holds_of(Timestamp::from_micros(row))?;
+        }
         self.connection.prepare_cached("DELETE FROM body WHERE key = ?")?.execute([body])?;
         self.connection.prepare_cached("DELETE FROM lineage WHERE body = ?")?.execute([body])?;
         Ok(())
@@ -274,11 +328,11 @@ impl Shelf<'_> {
 
     /// Works out anew what the remaining entries of an object carry of each other: one way down
     /// from the newest for `newer` and `newer_spec`, one way up for `older`.
-    fn rebuild(&self, id: &str) -> Result<(), StoreError> {
-        const SET: &str = "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, rivals = ?
+    pub(super) fn rebuild(&self, id: &str) -> Result<(), StoreError> {
+        const SET: &str = "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, mixed = ?
             WHERE collection = ? AND date_added = ?";
         let mut remaining = self.remaining(id)?;
-        let rivals = remaining.iter().any(|entry| entry.owner != remaining[0].owner);
+        let mixed = remaining.iter().any(|entry| entry.owner != remaining[0].owner || entry.special);
         let (mut newer, mut newer_spec, mut spec) = (NO_LEVEL, NO_LEVEL, None);
         for entry in remaining.iter_mut().rev() {
             if spec != Some(entry.spec) {
@@ -293,7 +347,7 @@ impl Shelf<'_> {
             if spec != Some(entry.spec) {
                 (older, spec) = (NO_LEVEL, Some(entry.spec));
             }
-            set.execute(params![entry.newer, older, entry.newer_spec, rivals, self.collection.0, entry.date_added])?;
+            set.execute(params![entry.newer, older, entry.newer_spec, mixed, self.collection.0, entry.date_added])?;
             older = older.min(entry.level);
         }
         Ok(())
@@ -301,12 +355,13 @@ impl Shelf<'_> {
 
     /// All entries of an object, by specification version and then by version.
     fn remaining(&self, id: &str) -> Result<Vec<Remaining>, StoreError> {
-        const SQL: &str = "SELECT date_added, spec, level, owner FROM entry INDEXED BY entry_by_version
-            WHERE collection = ? AND id = ? ORDER BY spec, rank";
+        const SQL: &str = "SELECT date_added, spec, level, owner, ends IS NOT NULL OR reach FROM entry
+            INDEXED BY entry_by_version WHERE collection = ? AND id = ? ORDER BY spec, rank";
         let mut statement = self.connection.prepare_cached(SQL)?;
         let entries = statement.query_map(params![self.collection.0, id], |row| {
             let (date_added, spec, level, owner) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok(Remaining { date_added, spec, level, owner, newer: NO_LEVEL, newer_spec: NO_LEVEL })
+            let special = row.get(4)?;
+            Ok(Remaining { date_added, spec, level, owner, special, newer: NO_LEVEL, newer_spec: NO_LEVEL })
         })?;
         Ok(entries.collect::<Result<_, _>>()?)
     }
@@ -318,6 +373,8 @@ struct Remaining {
     spec: u8,
     level: u8,
     owner: i64,
+    /// Whether it ends or is held.
+    special: bool,
     newer: u8,
     newer_spec: u8,
 }

@@ -1,12 +1,15 @@
 //! The one writer: a thread that owns the write connection, takes what waits in a bounded
 //! queue, and commits it together with one fsync. Nobody is answered before the commit.
 
+use super::hold::due;
 use super::registry;
 use super::table::Shelf;
 use crate::audit::{self, GENESIS};
 use crate::clock::{Clock, stopwatch};
 use crate::store::registry::Change;
-use crate::store::{ChangeError, Deleted, Deletion, KeptStatus, Offer, Push, StoreError, admission};
+use crate::store::{
+    ChangeError, Deleted, Deletion, Holding, KeptStatus, Offer, Push, Releasing, StoreError, admission, hold,
+};
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi, params};
@@ -87,6 +90,9 @@ enum Job {
     Add(Box<Push>, Reply<Status, StoreError>),
     Delete(Box<Deletion>, Reply<Deleted, StoreError>),
     Change(Box<(Change, audit::Actor)>, Reply<(), ChangeError>),
+    Place(Box<Holding>, Reply<(), StoreError>),
+    Release(Box<Releasing>, Reply<Option<usize>, StoreError>),
+    Tend(Reply<(), StoreError>),
 }
 
 type Reply<T, E> = SyncSender<Result<T, E>>;
@@ -111,6 +117,18 @@ impl Writer {
 
     pub(super) fn change(&self, change: Change, actor: audit::Actor) -> Result<(), ChangeError> {
         self.submit(|reply| Job::Change(Box::new((change, actor)), reply))
+    }
+
+    pub(super) fn place(&self, holding: Holding) -> Result<(), StoreError> {
+        self.submit(|reply| Job::Place(Box::new(holding), reply))
+    }
+
+    pub(super) fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
+        self.submit(|reply| Job::Release(Box::new(releasing), reply))
+    }
+
+    pub(super) fn tend(&self) -> Result<(), StoreError> {
+        self.submit(Job::Tend)
     }
 
     pub(super) fn note(&self, entry: audit::Entry) {
@@ -190,6 +208,7 @@ impl Thread {
     /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house work.
     fn turn(&mut self, group: Vec<Job>) {
         let busy = !group.is_empty();
+        self.tend();
         let notes = std::mem::take(&mut *self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner));
         if busy || !notes.entries.is_empty() {
             self.commit(group, notes);
@@ -197,6 +216,25 @@ impl Thread {
         if self.tidied.elapsed() >= TIDY {
             self.tidied = stopwatch();
             self.tidy(busy);
+        }
+    }
+
+    /// Ends the holds whose time has come, before anything else is done that could see them.
+    fn tend(&mut self) {
+        let now = Timestamp::from(self.clock.now());
+        let tended = due(&self.connection, now).and_then(|due| {
+            if due.is_empty() || self.shared.stopped().is_some() {
+                return Ok(());
+            }
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            tend(&transaction, now)?;
+            transaction.commit().map_err(|error| {
+                self.shared.stop(stops_for_good(&error));
+                error.into()
+            })
+        });
+        if let Err(error) = tended {
+            tracing::warn!(%error, "holds whose time has come could not be ended: they are tried again");
         }
     }
 
@@ -281,6 +319,9 @@ enum Outcome {
     Added(Status),
     Deleted(Deleted),
     Changed(Result<(), ChangeError>),
+    Placed,
+    Released(Option<usize>),
+    Tended,
     Failed(StoreError),
 }
 
@@ -290,7 +331,7 @@ impl Job {
         let text = |offer: &Offer| if let Offer::Sound(candidate) = offer { candidate.text.len() } else { 0 };
         match self {
             Self::Add(push, _) => push.offers.iter().map(text).sum(),
-            Self::Delete(..) | Self::Change(..) => 0,
+            Self::Delete(..) | Self::Change(..) | Self::Place(..) | Self::Release(..) | Self::Tend(..) => 0,
         }
     }
 
@@ -301,6 +342,9 @@ impl Job {
             Self::Add(push, _) => add(connection, push, now).map(Outcome::Added),
             Self::Delete(deletion, _) => delete(connection, deletion).map(Outcome::Deleted),
             Self::Change(change, _) => make_change(connection, &change.0, &change.1, now).map(Outcome::Changed),
+            Self::Place(holding, _) => place(connection, holding, now).map(|()| Outcome::Placed),
+            Self::Release(releasing, _) => release(connection, releasing, now).map(Outcome::Released),
+            Self::Tend(_) => tend(connection, now).map(|()| Outcome::Tended),
         };
         match outcome {
             Ok(outcome) => {
@@ -321,6 +365,8 @@ impl Job {
             (Self::Add(_, reply), Outcome::Added(status)) => drop(reply.send(Ok(status))),
             (Self::Delete(_, reply), Outcome::Deleted(deleted)) => drop(reply.send(Ok(deleted))),
             (Self::Change(_, reply), Outcome::Changed(changed)) => drop(reply.send(changed)),
+            (Self::Place(_, reply), Outcome::Placed) | (Self::Tend(reply), Outcome::Tended) => drop(reply.send(Ok(()))),
+            (Self::Release(_, reply), Outcome::Released(versions)) => drop(reply.send(Ok(versions))),
             (job, Outcome::Failed(error)) => job.fail(&error),
             (job, _) => job.fail(&StoreError::Broken("the writer mixed up its answers".to_owned())),
         }
@@ -331,6 +377,8 @@ impl Job {
             Self::Add(_, reply) => drop(reply.send(Err(error.clone()))),
             Self::Delete(_, reply) => drop(reply.send(Err(error.clone()))),
             Self::Change(_, reply) => drop(reply.send(Err(error.clone().into()))),
+            Self::Place(_, reply) | Self::Tend(reply) => drop(reply.send(Err(error.clone()))),
+            Self::Release(_, reply) => drop(reply.send(Err(error.clone()))),
         }
     }
 }
@@ -343,12 +391,36 @@ fn fail(group: Vec<Job>, error: &StoreError) {
 
 fn add(connection: &Connection, push: &Push, now: Timestamp) -> Result<Status, StoreError> {
     let mut shelf = Shelf { connection, collection: push.collection };
-    let (status, entry) = admission::add(&mut shelf, push, now)?;
+    let (status, entries) = admission::add(&mut shelf, push, now)?;
     if !push.dry_run {
         keep_status(connection, status.id, &KeptStatus::of(push, &status, now))?;
     }
-    write_audit(connection, &entry)?;
+    entries.iter().try_for_each(|entry| write_audit(connection, entry))?;
     Ok(status)
+}
+
+fn place(connection: &Connection, holding: &Holding, now: Timestamp) -> Result<(), StoreError> {
+    let mut shelf = Shelf { connection, collection: holding.collection };
+    hold::place(&mut shelf, &holding.hold)?;
+    write_audit(connection, &holding.audit_entry(now))
+}
+
+fn release(connection: &Connection, releasing: &Releasing, now: Timestamp) -> Result<Option<usize>, StoreError> {
+    let mut shelf = Shelf { connection, collection: releasing.collection };
+    let Some(released) = hold::release(&mut shelf, releasing.id, now)? else { return Ok(None) };
+    let action = released.action(&releasing.collection_id);
+    write_audit(connection, &audit::Entry { at: now, actor: releasing.actor.clone(), action })?;
+    Ok(Some(released.versions))
+}
+
+/// Ends the holds whose time has come.
+fn tend(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    for (collection, id) in due(connection, now)? {
+        for released in hold::release_due(&mut Shelf { connection, collection }, now)? {
+            write_audit(connection, &released.entry(&id, now))?;
+        }
+    }
+    Ok(())
 }
 
 fn keep_status(connection: &Connection, id: Uuid, kept: &KeptStatus) -> Result<(), StoreError> {

@@ -1,14 +1,19 @@
 //! An engine in memory, for tests. It answers every scan from the definitions, entry by
-//! entry, with no index and no stored conclusion: the oracle for the engine that has both.
+//! entry: the oracle for the engine that has indexes.
+//!
+//! Nothing here is kept for speed: no index and no stored conclusion.
+
+mod registry;
 
 use super::admission::{self, Addition, Held, Table};
+use super::hold::{self, Hold, Reach, Rows, Subject, Version};
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row, Scan,
+    StoreError, Trail,
 };
-use crate::access::credential::{Credential, CredentialKey};
 use crate::access::level::Level;
-use crate::access::organisation::{Organisation, OrganisationKey};
+use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
 use crate::audit;
 use crate::clock::Clock;
@@ -46,6 +51,7 @@ struct Shelf {
     newest: Timestamp,
     entries: Vec<Entry>,
     owners: HashMap<String, OrganisationKey>,
+    holds: Vec<Hold>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,7 +63,11 @@ struct Entry {
     /// As received, and canonical.
     version: Option<(String, String)>,
     level: Level,
+    ends: Option<Timestamp>,
     owner: OrganisationKey,
+    reach: Reach,
+    /// When the first row of the same version was added.
+    first: Timestamp,
     text: Vec<u8>,
     lineage: Lineage,
     content: Digest,
@@ -85,7 +95,8 @@ impl Memory {
 
 impl State {
     fn shelf(&mut self, collection: CollectionKey) -> &mut Shelf {
-        let empty = || Shelf { newest: Timestamp::EPOCH, entries: Vec::new(), owners: HashMap::new() };
+        let empty =
+            || Shelf { newest: Timestamp::EPOCH, entries: Vec::new(), owners: HashMap::new(), holds: Vec::new() };
         self.shelves.entry(collection).or_insert_with(empty)
     }
 }
@@ -109,11 +120,11 @@ impl Entry {
     }
 
     fn is_in(&self, world: World) -> bool {
-        world.sees(self.level, self.owner)
+        world.sees(self.level, self.owner, self.ends) && self.reach.admits(world.organisation)
     }
 
-    fn held(&self) -> Held {
-        Held { level: self.level, owner: self.owner, version: self.shown_version(), content: self.content }
+    fn held(&self, visible: bool) -> Held {
+        Held { version: self.shown_version(), content: self.content, visible }
     }
 }
 
@@ -160,20 +171,27 @@ impl Table for Shelf {
         Ok(self.owners.get(id).copied())
     }
 
-    fn version(&mut self, id: &str, spec: Spec, instant: &str) -> Result<Option<Held>, StoreError> {
-        let found =
-            self.entries.iter().find(|entry| entry.id == id && entry.spec == spec && entry.instant() == Some(instant));
-        Ok(found.map(Entry::held))
+    fn version(&mut self, id: &str, spec: Spec, instant: &str, world: World) -> Result<Option<Held>, StoreError> {
+        let is_it = |entry: &&Entry| entry.id == id && entry.spec == spec && entry.instant() == Some(instant);
+        let rows: Vec<&Entry> = self.entries.iter().filter(is_it).collect();
+        let visible = rows.iter().find(|entry| entry.is_in(world));
+        Ok(visible.or(rows.first()).map(|entry| entry.held(visible.is_some())))
     }
 
-    fn unversioned(&mut self, id: &str) -> Result<Vec<Held>, StoreError> {
-        Ok(self.entries.iter().filter(|entry| entry.id == id && entry.version.is_none()).map(Entry::held).collect())
+    fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError> {
+        let is_it = |entry: &&Entry| entry.id == id && entry.version.is_none() && entry.is_in(world);
+        Ok(self.entries.iter().filter(is_it).map(|entry| entry.held(true)).collect())
     }
 
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Lineage>, StoreError> {
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<(Lineage, Level)>, StoreError> {
         let versions = self.entries.iter().filter(|entry| entry.id == id && entry.spec == spec && entry.is_in(world));
         let latest = versions.filter(|entry| entry.version.is_some()).max_by_key(|entry| entry.instant());
-        Ok(latest.map(|entry| entry.lineage.clone()))
+        Ok(latest.map(|entry| (entry.lineage.clone(), entry.level)))
+    }
+
+    fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError> {
+        let visible = self.entries.iter().filter(|entry| entry.id == id && entry.is_in(world));
+        Ok(visible.max_by_key(|entry| (entry.spec, entry.instant())).map(|entry| entry.text.clone()))
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
@@ -193,7 +211,10 @@ impl Table for Shelf {
             spec: head.spec,
             version: head.version.as_ref().map(|version| (version.to_string(), version.instant().to_owned())),
             level: addition.level,
+            ends: addition.ends,
             owner: addition.owner,
+            reach: addition.reach.clone(),
+            first: addition.date_added,
             text: addition.candidate.text.to_vec(),
             lineage: addition.candidate.lineage.clone(),
             content: addition.candidate.content,
@@ -202,9 +223,140 @@ impl Table for Shelf {
     }
 }
 
+impl Rows for Shelf {
+    fn holds(&mut self) -> Result<Vec<Hold>, StoreError> {
+        Ok(self.holds.clone())
+    }
+
+    fn keep_hold(&mut self, hold: &Hold) -> Result<(), StoreError> {
+        self.holds.push(hold.clone());
+        Ok(())
+    }
+
+    fn forget_hold(&mut self, id: Uuid) -> Result<(), StoreError> {
+        self.holds.retain(|hold| hold.id != id);
+        Ok(())
+    }
+
+    fn versions(&mut self, subject: &Subject) -> Result<Vec<Version>, StoreError> {
+        let is_meant = |entry: &&Entry| match subject {
+            Subject::Object(id) => entry.id == *id,
+            Subject::AddedFrom(time) => entry.first >= *time,
+            Subject::Version(first) => entry.first == *first,
+        };
+        let firsts = self.entries.iter().filter(|entry| entry.first == entry.date_added).filter(is_meant);
+        let version = |first: &Entry| Version {
+            id: first.id.clone(),
+            owner: first.owner,
+            level: first.level,
+            first: first.first,
+            rows: self.rows_of(first.first).map(|row| (row.date_added, row.reach.clone())).collect(),
+        };
+        Ok(firsts.map(version).collect())
+    }
+
+    fn set_reach(&mut self, row: Timestamp, reach: &Reach) -> Result<(), StoreError> {
+        self.entries.iter_mut().filter(|entry| entry.date_added == row).for_each(|entry| entry.reach = reach.clone());
+        Ok(())
+    }
+
+    fn remove_row(&mut self, row: Timestamp) -> Result<(), StoreError> {
+        self.entries.retain(|entry| entry.date_added != row);
+        Ok(())
+    }
+
+    fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
+        let copy = self.rows_of(first).next().map(|row| Entry { date_added: to, reach: reach.clone(), ..row.clone() });
+        self.entries.extend(copy);
+        self.raise_newest(to)
+    }
+
+    fn text(&mut self, first: Timestamp) -> Result<Vec<u8>, StoreError> {
+        Ok(self.rows_of(first).next().map(|row| row.text.clone()).unwrap_or_default())
+    }
+
+    fn set_terms(&mut self, first: Timestamp, level: Level, ends: Option<Timestamp>) -> Result<(), StoreError> {
+        let rows = self.entries.iter_mut().filter(|entry| entry.first == first);
+        rows.for_each(|entry| (entry.level, entry.ends) = (level, ends));
+        Ok(())
+    }
+
+    fn raise_newest(&mut self, to: Timestamp) -> Result<(), StoreError> {
+        self.newest = self.newest.max(to);
+        Ok(())
+    }
+}
+
+impl Shelf {
+    /// The rows of a version, the first first.
+    fn rows_of(&self, first: Timestamp) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.first == first)
+    }
+}
+
+impl Memory {
+    /// The state of now: with nothing held any more whose time has come.
+    fn tended(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let (now, mut state) = (self.now(), self.state());
+        let ids: Vec<(CollectionKey, String)> =
+            state.registry.collections.iter().map(|collection| (collection.key, collection.id.clone())).collect();
+        for (key, id) in ids {
+            for released in hold::release_due(state.shelf(key), now)? {
+                let entry = released.entry(&id, now);
+                state.trail.push(entry.text());
+            }
+        }
+        Ok(state)
+    }
+}
+
+impl Holds for Memory {
+    fn place(&self, holding: Holding) -> Result<(), StoreError> {
+        let entry = holding.audit_entry(self.now());
+        let mut state = self.tended()?;
+        hold::place(state.shelf(holding.collection), &holding.hold)?;
+        state.trail.push(entry.text());
+        Ok(())
+    }
+
+    fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
+        let (now, mut state) = (self.now(), self.tended()?);
+        let Some(released) = hold::release(state.shelf(releasing.collection), releasing.id, now)? else {
+            return Ok(None);
+        };
+        let action = released.action(&releasing.collection_id);
+        state.trail.push(audit::Entry { at: now, actor: releasing.actor, action }.text());
+        Ok(Some(released.versions))
+    }
+
+    fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError> {
+        Ok(self.tended()?.shelf(collection).holds.clone())
+    }
+
+    fn tend(&self) -> Result<(), StoreError> {
+        self.tended().map(drop)
+    }
+}
+
 impl Entries for Memory {
+    fn every(
+        &self,
+        collection: CollectionKey,
+        take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut state = self.tended()?;
+        for entry in state.shelf(collection).entries.iter().filter(|entry| entry.first == entry.date_added) {
+            let version = entry.shown_version();
+            let Entry { date_added, id, spec, text, .. } = entry;
+            if take(&Row { date_added: *date_added, id, version: &version, spec: *spec, text }).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn scan(&self, scan: &Scan<'_>, take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>) -> Result<(), StoreError> {
-        let mut state = self.state();
+        let mut state = self.tended()?;
         let shelf = state.shelf(scan.collection);
         for entry in shelf
             .select(scan.world, scan.filter)
@@ -221,38 +373,38 @@ impl Entries for Memory {
     }
 
     fn add(&self, push: Push) -> Result<Status, StoreError> {
-        let now = self.now();
-        let mut state = self.state();
-        let (status, entry) = admission::add(state.shelf(push.collection), &push, now)?;
+        let (now, mut state) = (self.now(), self.tended()?);
+        let (status, entries) = admission::add(state.shelf(push.collection), &push, now)?;
         if !push.dry_run {
             let kept = KeptStatus::of(&push, &status, now);
             state.statuses.insert(status.id, kept);
         }
-        state.trail.push(entry.text());
+        state.trail.extend(entries.iter().map(audit::Entry::text));
         Ok(status)
     }
 
     fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError> {
-        let mut state = self.state();
+        let mut state = self.tended()?;
         let shelf = state.shelf(deletion.collection);
         let selection = deletion.selection();
-        let doomed: Vec<Timestamp> =
-            shelf.select(deletion.own_world(), &selection).map(|entry| entry.date_added).collect();
+        let doomed: Vec<Timestamp> = shelf.select(deletion.own_world(), &selection).map(|entry| entry.first).collect();
         if doomed.is_empty() {
             let whole = Filter::everything_of(&deletion.id);
             let seen = shelf.select(deletion.world, &whole).next().is_some();
             let owned = shelf.select(deletion.own_world(), &whole).next().is_some();
             return Ok(if seen && !owned { Deleted::Forbidden } else { Deleted::Absent });
         }
-        let (gone, kept) = shelf.entries.drain(..).partition::<Vec<_>, _>(|entry| doomed.contains(&entry.date_added));
+        let (gone, kept) = shelf.entries.drain(..).partition::<Vec<_>, _>(|entry| doomed.contains(&entry.first));
         shelf.entries = kept;
-        let digests = gone.iter().map(|entry| audit::digest(&entry.text)).collect();
+        shelf.holds.retain(|hold| !doomed.iter().any(|first| hold.subject == Subject::Version(*first)));
+        let firsts = gone.iter().filter(|entry| entry.first == entry.date_added);
+        let digests = firsts.map(|entry| audit::digest(&entry.text)).collect();
         state.trail.push(deletion.audit_entry(digests).text());
-        Ok(Deleted::Versions(gone.len()))
+        Ok(Deleted::Versions(doomed.len()))
     }
 
     fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError> {
-        let mut state = self.state();
+        let mut state = self.tended()?;
         let entries = &state.shelf(collection).entries;
         let known = |id: &str| entries.iter().any(|entry| entry.id == id && entry.is_in(world));
         Ok(ids.iter().filter(|id| !known(id)).map(|id| (*id).to_owned()).collect())
@@ -311,66 +463,5 @@ impl Registrar for Memory {
 impl Trail for Memory {
     fn note(&self, entry: audit::Entry) {
         self.state().trail.push(entry.text());
-    }
-}
-
-impl Registry {
-    /// Makes a change that was checked; what is new gets `key`.
-    fn apply(&mut self, change: &Change, key: i64) {
-        self.generation += 1;
-        match change.clone() {
-            Change::AddRoot(root) => self.roots.push(root),
-            Change::AddCollection(collection) => {
-                self.collections.push(super::registry::Collection { key: CollectionKey(key), ..collection });
-                self.collections.sort_by(|a, b| a.id.cmp(&b.id));
-            }
-            Change::SetRules(key, rules) => {
-                let set = |collection: &mut super::registry::Collection| collection.rules = rules;
-                self.collections.iter_mut().filter(|collection| collection.key == key).for_each(set);
-            }
-            Change::AddOrganisation { name, title } => {
-                let key = OrganisationKey(key);
-                self.organisations.push(Organisation { key, name, title, suspended: false, identities: Vec::new() });
-                self.organisations.sort_by(|a, b| a.name.cmp(&b.name));
-            }
-            Change::Suspend(key, suspended) => self.with_organisation(key, |found| found.suspended = suspended),
-            Change::DeclareIdentity(key, identity) => self.with_organisation(key, |found| {
-                found.identities.push(identity.clone());
-                found.identities.sort();
-            }),
-            Change::WithdrawIdentity(identity) => {
-                self.organisations.iter_mut().for_each(|found| found.identities.retain(|own| *own != identity));
-            }
-            Change::AddCredential(credential) => {
-                self.credentials.push(Credential { key: CredentialKey(key), ..credential });
-                self.credentials.sort_by_key(|credential| (credential.organisation, credential.key));
-            }
-            Change::EndCredential(key, ends) => self.with_credential(key, |found| found.ends = Some(ends)),
-            Change::RevokeCredential(key, at) => self.with_credential(key, |found| found.revoked = Some(at)),
-            Change::SetAnchor(anchor) => {
-                self.anchors.retain(|other| other.fingerprint != anchor.fingerprint);
-                self.anchors.push(anchor);
-                self.anchors.sort_by_key(|anchor| anchor.fingerprint);
-            }
-            Change::RemoveAnchor(fingerprint) => self.anchors.retain(|anchor| anchor.fingerprint != fingerprint),
-            Change::SetGrant(grant) => {
-                self.revoke(grant.organisation, grant.collection);
-                self.grants.push(grant);
-                self.grants.sort_by_key(|grant| (grant.organisation, grant.collection));
-            }
-            Change::RevokeGrant(organisation, collection) => self.revoke(organisation, collection),
-        }
-    }
-
-    fn with_organisation(&mut self, key: OrganisationKey, change: impl FnMut(&mut Organisation)) {
-        self.organisations.iter_mut().filter(|organisation| organisation.key == key).for_each(change);
-    }
-
-    fn with_credential(&mut self, key: CredentialKey, change: impl FnMut(&mut Credential)) {
-        self.credentials.iter_mut().filter(|credential| credential.key == key).for_each(change);
-    }
-
-    fn revoke(&mut self, organisation: OrganisationKey, collection: CollectionKey) {
-        self.grants.retain(|grant| (grant.organisation, grant.collection) != (organisation, collection));
     }
 }

@@ -1,0 +1,273 @@
+//! What may be added to a collection, decided alike for every engine.
+//!
+//! * Same id and version, same content: a success, nothing is added. Other content: that
+//!   object fails, the stored copy stays (STIX 2.1 §3.6).
+//! * Ids of versioned objects are random, so they have one owner each per collection;
+//!   every refusal to add to another's id says the same words, whether the submitter can
+//!   see it or not.
+//! * Ids without versions (cyber-observables) can be guessed, so they are judged in the
+//!   submitter's world: what it cannot see does not stand in its way, and it learns nothing.
+//! * A version agrees with the others of its object that the submitter can see
+//!   ([`crate::stix::rules::version`]).
+//! * Predefined markings are everybody's.
+//! * What names a creator names one that the submitter has declared, unless it may pass on what
+//!   others created.
+//! * An object's level is the highest that its markings ask for. While the definition of one is
+//!   not there, or its time has not come, only its owner sees the object ([`hold`]).
+//!
+//! [`judge`] decides about each object; this file keeps what is admitted, and tells the submitter and
+//! the trail.
+
+mod judge;
+
+pub(super) use judge::terms;
+#[cfg(test)]
+pub(super) use judge::{NOT_YOURS, OTHER_CONTENT, OTHER_OBSERVABLE};
+
+use judge::{Admission, Admitted, Decision};
+
+use super::hold::{self, Hold, Reach, Released, Rows, Until};
+use super::{Author, Candidate, Offer, Push, StoreError};
+use crate::access::level::Level;
+use crate::access::organisation::OrganisationKey;
+use crate::access::permission::World;
+use crate::audit::{Action, Actor, Entry, digest};
+use crate::stix::head::Spec;
+use crate::stix::json::Digest;
+use crate::stix::rules::version::Lineage;
+use crate::store::order;
+use crate::taxii::status::{self, Details, Status};
+use crate::taxii::timestamp::Timestamp;
+use std::collections::{BTreeSet, HashMap};
+
+/// What an engine shows and does while it holds its write lock.
+pub trait Table: Rows {
+    /// The owner of a versioned id: also after its last version is gone.
+    fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError>;
+    /// The entry of this id, specification version and canonical version instant, and whether a world sees it.
+    fn version(&mut self, id: &str, spec: Spec, instant: &str, world: World) -> Result<Option<Held>, StoreError>;
+    /// All entries of an id that have no version and that a world sees, the first added first.
+    fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError>;
+    /// What the latest version of an id says that a world sees, in one specification version; and its level.
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<(Lineage, Level)>, StoreError>;
+    /// The text of a marking definition that a world sees.
+    fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The highest `date_added` ever given in the collection.
+    fn newest(&mut self) -> Result<Timestamp, StoreError>;
+    /// Keeps an entry.
+    fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError>;
+}
+
+/// An entry that is there already.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its version as the status gives it.
+    pub version: String,
+    /// Names its content.
+    pub content: Digest,
+    /// Whether the submitter sees it.
+    pub visible: bool,
+}
+
+/// An entry to keep.
+#[derive(Debug)]
+pub struct Addition<'p> {
+    /// The object.
+    pub candidate: &'p Candidate,
+    /// Its level.
+    pub level: Level,
+    /// From when on only its owner sees it.
+    pub ends: Option<Timestamp>,
+    /// The owner of its id.
+    pub owner: OrganisationKey,
+    /// Who sees it, as far as holds say.
+    pub reach: Reach,
+    /// Its place in the order.
+    pub date_added: Timestamp,
+}
+
+/// Adds what may be added of `push` to `table`. Gives the status, and the audit entries to write with it.
+pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Status, Vec<Entry>), StoreError> {
+    let decisions = Admission::of(push, now).judge_all(table)?;
+    let stamps = keep(table, push, &decisions, now)?;
+    let mut entries = downgrades(push, &decisions, now);
+    if !push.dry_run {
+        let arrived: Vec<&str> = definitions(push, &stamps).collect();
+        if !arrived.is_empty() {
+            let released = hold::settle(table, &arrived, push.rules, now)?;
+            entries.extend(released.iter().map(|released| released.entry(&push.collection_id, now)));
+        }
+    }
+    let status = status(push, &decisions, &stamps);
+    entries.insert(0, audit_entry(push, &status, &stamps, now));
+    Ok((status, entries))
+}
+
+/// The ids of the marking definitions that were added.
+fn definitions<'p>(push: &'p Push, stamps: &HashMap<usize, Timestamp>) -> impl Iterator<Item = &'p str> {
+    stamps.keys().filter_map(|at| match &push.offers[*at] {
+        Offer::Sound(candidate) if candidate.says.is_some() => Some(candidate.head.id.as_str()),
+        _ => None,
+    })
+}
+
+/// Inserts the added ones in the order of their stamps, unless all is but tried. Gives the stamps by offer.
+fn keep(
+    table: &mut impl Table,
+    push: &Push,
+    decisions: &[Option<Decision>],
+    now: Timestamp,
+) -> Result<HashMap<usize, Timestamp>, StoreError> {
+    let holds = table.holds()?;
+    let mut additions = Vec::new();
+    for (at, (offer, decision)) in push.offers.iter().zip(decisions).enumerate() {
+        if let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) {
+            let Admitted { owner, level, ends, ref waits, .. } = **admitted;
+            // Whatever is added now is later than what any hold begins with.
+            let left = hold::left_by(&holds, candidate.head.id.as_str(), Timestamp::LAST, owner);
+            let reach = if waits.is_empty() { left } else { Reach::Only([owner].into()) };
+            let date_added = Timestamp::EPOCH;
+            additions.push((at, waits, Addition { candidate, level, ends, owner, reach, date_added }));
+        }
+    }
+    if additions.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let kinds: Vec<_> =
+        additions.iter().map(|(_, _, added)| (added.level, added.owner, added.ends, &added.reach)).collect();
+    let stamps = order::stamp(table.newest()?, now, &kinds);
+    additions.iter_mut().zip(stamps).for_each(|((_, _, addition), stamp)| addition.date_added = stamp);
+    additions.sort_by_key(|(_, _, addition)| addition.date_added);
+    if !push.dry_run {
+        for (_, waits, addition) in &additions {
+            table.insert(addition)?;
+            for (until, reason) in *waits {
+                table.keep_hold(&Hold::of_version(addition.date_added, until.clone(), reason.clone(), now))?;
+            }
+        }
+    }
+    Ok(additions.into_iter().map(|(at, _, addition)| (at, addition.date_added)).collect())
+}
+
+fn status(push: &Push, decisions: &[Option<Decision>], stamps: &HashMap<usize, Timestamp>) -> Status {
+    let (mut successes, mut failures) = (Vec::new(), Vec::new());
+    for (at, (offer, decision)) in push.offers.iter().zip(decisions).enumerate() {
+        let (candidate, decision) = match (offer, decision) {
+            (Offer::Sound(candidate), Some(decision)) => (candidate, decision),
+            (Offer::Unsound(details), _) => {
+                failures.push(details.clone());
+                continue;
+            }
+            (Offer::Sound(_), None) => continue,
+        };
+        let place = push.first + at;
+        let version = version(push, decision, candidate, stamps.get(&decision.entry(at)));
+        let details = |message| Details { id: candidate.head.id.to_string(), version, message };
+        match decision {
+            Decision::Add(admitted) => successes.push(details(remark(place, candidate, admitted, push.dry_run))),
+            Decision::Held(_) => successes.push(details(Some(status::WAS_THERE.to_owned()))),
+            Decision::SameAs(_) => successes.push(details(Some(status::OCCURS_TWICE.to_owned()))),
+            Decision::Disagrees(findings) => {
+                failures.push(details(Some(status::message(place, findings, findings.len()))));
+            }
+            Decision::Refused(pointer, reason) => {
+                failures.push(details(Some(format!("/objects/{place}{pointer}: {reason}"))));
+            }
+        }
+    }
+    let status = Status::complete(push.status, push.requested, successes, failures);
+    if push.dry_run { status.of_dry_run() } else { status }
+}
+
+/// The version as a status gives it: the object's own; for what has none, when it was added.
+fn version(push: &Push, decision: &Decision, candidate: &Candidate, stamp: Option<&Timestamp>) -> String {
+    match (decision, &candidate.head.version) {
+        (Decision::Held(version), _) => version.clone(),
+        (_, Some(version)) => version.to_string(),
+        (_, None) => stamp.unwrap_or(&push.requested).to_string(),
+    }
+}
+
+/// What the sender of an object that is added is told besides: the warnings.
+fn remark(place: usize, candidate: &Candidate, admitted: &Admitted, dry_run: bool) -> Option<String> {
+    let findings = [candidate.verdict.findings(), &admitted.beside].concat();
+    let mut remarks = Vec::new();
+    if dry_run {
+        remarks.push("not stored: this was a dry run".to_owned());
+    }
+    if !findings.is_empty() {
+        let count = candidate.verdict.count() + admitted.beside.len();
+        remarks.push(format!("warning: {}", status::message(place, &findings, count)));
+    }
+    remarks.extend(admitted.waits.iter().map(|(until, reason)| match until {
+        Until::Time(time) => format!("nobody else sees it until {time}: {reason}"),
+        Until::Release | Until::Marking { .. } => format!("nobody else sees it yet: {reason}"),
+    }));
+    (!remarks.is_empty()).then(|| remarks.join("; "))
+}
+
+/// What is said of new versions that may travel further than the one before, allowed or not.
+fn downgrades(push: &Push, decisions: &[Option<Decision>], now: Timestamp) -> Vec<Entry> {
+    let entry = |(offer, decision): (&Offer, &Option<Decision>)| {
+        let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) else { return None };
+        let action = Action::Downgrade {
+            collection: push.collection_id.clone(),
+            object: candidate.head.id.to_string(),
+            version: candidate.head.version.as_ref().map(ToString::to_string).unwrap_or_default(),
+            from: admitted.down_from?,
+            to: admitted.level,
+            quarantined: admitted.waits.iter().any(|(until, _)| *until == Until::Release),
+        };
+        Some(Entry { at: now, actor: push.actor.clone(), action })
+    };
+    if push.dry_run { Vec::new() } else { push.offers.iter().zip(decisions).filter_map(entry).collect() }
+}
+
+impl Released {
+    /// What the trail says of a hold that ended by itself.
+    pub(super) fn entry(&self, collection: &str, now: Timestamp) -> Entry {
+        let actor = Actor { organisation: None, credential: None, address: "server".to_owned() };
+        Entry { at: now, actor, action: self.action(collection) }
+    }
+
+    /// The same, whoever ended it.
+    pub(super) fn action(&self, collection: &str) -> Action {
+        let (collection, hold) = (collection.to_owned(), self.hold.id.to_string());
+        Action::Release { collection, hold, versions: self.versions }
+    }
+}
+
+fn audit_entry(push: &Push, status: &Status, stamps: &HashMap<usize, Timestamp>, now: Timestamp) -> Entry {
+    let mut digests = String::new();
+    for (at, offer) in push.offers.iter().enumerate() {
+        if let (Offer::Sound(candidate), true) = (offer, stamps.contains_key(&at)) {
+            digests.push_str(&digest(&candidate.text));
+        }
+    }
+    let (successes, failures) = (status.successes().len(), status.failures().len());
+    let (collection, status) = (push.collection_id.clone(), push.status.to_string());
+    let action = if push.dry_run {
+        Action::DryRun { collection, status, successes, failures }
+    } else {
+        Action::Add {
+            collection,
+            status,
+            successes,
+            failures,
+            relayed: relayed(push, stamps),
+            digest: digest(digests.as_bytes()),
+        }
+    };
+    Entry { at: now, actor: push.actor.clone(), action }
+}
+
+/// Whom the submitter passed objects on for: the creators that are not its own, as far as the trail has room.
+fn relayed(push: &Push, stamps: &HashMap<usize, Timestamp>) -> Vec<String> {
+    const MOST: usize = 100;
+    let creator = |at: &usize| match &push.offers[*at] {
+        Offer::Sound(candidate) if candidate.author == Author::Another => candidate.lineage.created_by_ref.clone(),
+        _ => None,
+    };
+    let creators: BTreeSet<String> = stamps.keys().filter_map(creator).collect();
+    creators.into_iter().take(MOST).collect()
+}

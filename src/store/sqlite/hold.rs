@@ -1,0 +1,234 @@
+//! Holds and the rows that they keep from organisations, inside a write transaction.
+
+use super::scan::unversioned_rank;
+use super::schema::{ALL_BUT, EVERYBODY, ONLY};
+use super::table::{Shelf, level};
+use crate::access::level::Level;
+use crate::access::organisation::OrganisationKey;
+use crate::access::permission::CollectionKey;
+use crate::store::StoreError;
+use crate::store::hold::{Hold, Reach, Rows, Subject, Version};
+use crate::taxii::timestamp::Timestamp;
+use rusqlite::types::FromSqlError;
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// The holds in force in a collection, in the order in which they were placed.
+pub(super) fn holds(connection: &Connection, collection: CollectionKey) -> Result<Vec<Hold>, StoreError> {
+    const SQL: &str = "SELECT id, subject, withheld, until, reason, placed, placed_by FROM hold
+        WHERE collection = ? ORDER BY key";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let holds = statement.query_map([collection.0], hold)?;
+    Ok(holds.collect::<Result<_, _>>()?)
+}
+
+/// The collections, by key and id, in which a hold's time has come.
+pub(super) fn due(connection: &Connection, now: Timestamp) -> Result<Vec<(CollectionKey, String)>, StoreError> {
+    const SQL: &str =
+        "SELECT DISTINCT c.key, c.id FROM hold h INDEXED BY hold_by_due JOIN collection c ON c.key = h.collection
+        WHERE h.due <= ?";
+    let mut statement = connection.prepare_cached(SQL)?;
+    let due = statement.query_map([now.micros()], |row| Ok((CollectionKey(row.get(0)?), row.get(1)?)))?;
+    Ok(due.collect::<Result<_, _>>()?)
+}
+
+fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
+    Ok(Hold {
+        id: Uuid::from_bytes(row.get(0)?),
+        subject: json(&row.get::<_, String>(1)?)?,
+        from: json(&row.get::<_, String>(2)?)?,
+        until: json(&row.get::<_, String>(3)?)?,
+        reason: row.get(4)?,
+        placed: Timestamp::from_micros(row.get(5)?),
+        placed_by: row.get::<_, Option<i64>>(6)?.map(OrganisationKey),
+    })
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text).map_err(|error| FromSqlError::Other(error.into()).into())
+}
+
+/// A record of numbers and strings always has a JSON form.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl Rows for Shelf<'_> {
+    fn holds(&mut self) -> Result<Vec<Hold>, StoreError> {
+        holds(self.connection, self.collection)
+    }
+
+    fn keep_hold(&mut self, hold: &Hold) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO hold (id, collection, subject, withheld, until, due, reason, placed, placed_by)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        self.connection.prepare_cached(SQL)?.execute(params![
+            hold.id.as_bytes(),
+            self.collection.0,
+            text(&hold.subject),
+            text(&hold.from),
+            text(&hold.until),
+            hold.due().map(Timestamp::micros),
+            hold.reason,
+            hold.placed.micros(),
+            hold.placed_by.map(|organisation| organisation.0),
+        ])?;
+        Ok(())
+    }
+
+    fn forget_hold(&mut self, id: Uuid) -> Result<(), StoreError> {
+        self.connection.prepare_cached("DELETE FROM hold WHERE id = ?")?.execute([id.as_bytes()])?;
+        Ok(())
+    }
+
+    fn versions(&mut self, subject: &Subject) -> Result<Vec<Version>, StoreError> {
+        // The rows of all versions that have a row there: those versions whose first row is not are left out below.
+        const OBJECT: &str = "SELECT id, owner, level, body, date_added, reach FROM entry INDEXED BY entry_by_version
+            WHERE collection = ?1 AND id = ?2 ORDER BY body, date_added";
+        const SINCE: &str = "SELECT id, owner, level, body, date_added, reach FROM entry
+            WHERE collection = ?1 AND date_added >= ?2 ORDER BY body, date_added";
+        const VERSION: &str = "SELECT e.id, e.owner, e.level, e.body, e.date_added, e.reach FROM entry first
+            JOIN entry e INDEXED BY entry_by_version ON e.collection = first.collection AND e.id = first.id AND e.body = first.body
+            WHERE first.collection = ?1 AND first.date_added = ?2 ORDER BY e.body, e.date_added";
+        let collection = self.collection.0;
+        let mut found = match subject {
+            Subject::Object(id) => self.grouped(OBJECT, params![collection, id])?,
+            Subject::AddedFrom(time) => self.grouped(SINCE, params![collection, time.micros()])?,
+            Subject::Version(time) => self.grouped(VERSION, params![collection, time.micros()])?,
+        };
+        if let Subject::AddedFrom(_) = subject {
+            // A later row may be there although the version's first is earlier.
+            let mut kept = Vec::with_capacity(found.len());
+            for version in found {
+                if self.is_first(version.first)? {
+                    kept.push(version);
+                }
+            }
+            found = kept;
+        }
+        found.sort_by_key(|version| version.first);
+        Ok(found)
+    }
+
+    fn set_reach(&mut self, row: Timestamp, reach: &Reach) -> Result<(), StoreError> {
+        const SET: &str = "UPDATE entry SET reach = ? WHERE collection = ? AND date_added = ? RETURNING id, owner";
+        const LIST: &str = "INSERT INTO reach (collection, date_added, organisation) VALUES (?, ?, ?)";
+        let (kind, listed) = match reach {
+            Reach::AllBut(out) if out.is_empty() => (EVERYBODY, out),
+            Reach::AllBut(out) => (ALL_BUT, out),
+            Reach::Only(within) => (ONLY, within),
+        };
+        self.forget_row(row.micros())?;
+        let mut list = self.connection.prepare_cached(LIST)?;
+        for organisation in listed {
+            list.execute(params![self.collection.0, row.micros(), organisation.0])?;
+        }
+        let set = params![kind, self.collection.0, row.micros()];
+        let (id, owner): (String, i64) =
+            self.connection.prepare_cached(SET)?.query_row(set, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        self.mix(&id, OrganisationKey(owner), true)?;
+        Ok(())
+    }
+
+    fn remove_row(&mut self, row: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM entry WHERE collection = ? AND date_added = ?";
+        self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, row.micros()])?;
+        self.forget_row(row.micros())
+    }
+
+    fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO entry (collection, date_added, id, type, spec, rank, version, level, owner,
+                newer, older, newer_spec, mixed, content, body, ends, reach)
+            SELECT collection, ?3, id, type, spec, CASE WHEN version IS NULL THEN ?4 ELSE rank END, version, level, owner,
+                newer, older, newer_spec, 1, content, body, ends, 0
+            FROM entry WHERE collection = ?1 AND date_added = ?2";
+        let values = params![self.collection.0, first.micros(), to.micros(), unversioned_rank(to)];
+        self.connection.prepare_cached(SQL)?.execute(values)?;
+        self.set_reach(to, reach)?;
+        self.raise_newest(to)
+    }
+
+    fn text(&mut self, first: Timestamp) -> Result<Vec<u8>, StoreError> {
+        const SQL: &str = "SELECT b.text FROM entry e JOIN body b ON b.key = e.body
+            WHERE e.collection = ? AND e.date_added = ?";
+        let values = params![self.collection.0, first.micros()];
+        Ok(self.connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
+    }
+
+    fn set_terms(&mut self, first: Timestamp, level: Level, ends: Option<Timestamp>) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE entry SET level = ?, ends = ? WHERE collection = ? AND date_added = ? RETURNING id";
+        let values = params![level.rank(), ends.map(Timestamp::micros), self.collection.0, first.micros()];
+        let id: String = self.connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
+        self.rebuild(&id)
+    }
+
+    fn raise_newest(&mut self, to: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE collection SET newest = max(newest, ?) WHERE key = ?";
+        self.connection.prepare_cached(SQL)?.execute(params![to.micros(), self.collection.0])?;
+        Ok(())
+    }
+}
+
+impl Shelf<'_> {
+    /// Forgets who a row that is gone, or about to change, reaches.
+    pub(super) fn forget_row(&self, row: i64) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM reach WHERE collection = ? AND date_added = ?";
+        self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, row])?;
+        Ok(())
+    }
+
+    /// Forgets the holds of a version that is gone.
+    pub(super) fn forget_holds_of(&self, first: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "DELETE FROM hold WHERE collection = ? AND subject = ?";
+        let values = params![self.collection.0, text(&Subject::Version(first))];
+        self.connection.prepare_cached(SQL)?.execute(values)?;
+        Ok(())
+    }
+
+    /// Whether a row is the first of its version.
+    fn is_first(&self, row: Timestamp) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT NOT EXISTS (SELECT 1 FROM entry e INDEXED BY entry_by_version
+                WHERE e.collection = r.collection AND e.id = r.id AND e.body = r.body AND e.date_added < r.date_added)
+            FROM entry r WHERE r.collection = ? AND r.date_added = ?";
+        let values = params![self.collection.0, row.micros()];
+        Ok(self.connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
+    }
+
+    /// Versions by their rows, which the statement gives in the order of their bodies.
+    fn grouped(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Version>, StoreError> {
+        let (mut versions, mut last) = (Vec::<Version>::new(), None);
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        while let Some(row) = rows.next()? {
+            let (body, date_added): (i64, i64) = (row.get(3)?, row.get(4)?);
+            let added = Timestamp::from_micros(date_added);
+            let reach = self.reach(added, row.get(5)?)?;
+            match versions.last_mut() {
+                Some(version) if last == Some(body) => version.rows.push((added, reach)),
+                _ => versions.push(Version {
+                    id: row.get(0)?,
+                    owner: OrganisationKey(row.get(1)?),
+                    level: level(row.get(2)?),
+                    first: added,
+                    rows: vec![(added, reach)],
+                }),
+            }
+            last = Some(body);
+        }
+        Ok(versions)
+    }
+
+    fn reach(&self, row: Timestamp, kind: u8) -> Result<Reach, StoreError> {
+        const SQL: &str = "SELECT organisation FROM reach WHERE collection = ? AND date_added = ?";
+        if kind == EVERYBODY {
+            return Ok(Reach::everybody());
+        }
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let listed =
+            statement.query_map(params![self.collection.0, row.micros()], |row| row.get(0).map(OrganisationKey))?;
+        let listed: BTreeSet<OrganisationKey> = listed.collect::<Result<_, _>>()?;
+        Ok(if kind == ALL_BUT { Reach::AllBut(listed) } else { Reach::Only(listed) })
+    }
+}
