@@ -42,6 +42,11 @@ pub fn delete(grant: Option<&Grant>) -> Result<Level, No> {
     }
 }
 
+/// Whether the caller may manage: hold what the collection has, and let it go.
+pub fn manage(grant: Option<&Grant>) -> Result<&Grant, No> {
+    know(grant).and_then(|grant| if grant.manage { Ok(grant) } else { Err(No::Forbidden) })
+}
+
 /// Whether the caller may read the status of a request: its submitter, and who manages the collection.
 pub fn status(grant: Option<&Grant>, caller: OrganisationKey, submitter: OrganisationKey) -> Result<(), No> {
     let manages = grant.is_some_and(|grant| grant.manage);
@@ -87,5 +92,8 @@ mod tests {
         let manager = Grant { manage: true, ..grant(Some(Level::Red), false) };
         assert_eq!(write(Some(&manager)), Ok(&manager));
         assert_eq!(delete(Some(&manager)), Ok(Level::Red));
+        assert_eq!(manage(Some(&manager)), Ok(&manager));
+        assert_eq!(manage(Some(&grant(Some(Level::Red), true))), Err(No::Forbidden));
+        assert_eq!(manage(None), Err(No::Absent));
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod export;
 mod files;
 mod grant;
+mod hold;
 mod import;
 mod init;
 mod list;
@@ -76,6 +77,9 @@ enum Command {
     Anchor(anchor::Anchor),
     /// Give an organisation exactly these rights in a collection; without any, take all away.
     Grant(grant::Grant),
+    /// Holds: what is kept from whom, and until when.
+    #[command(subcommand)]
+    Hold(hold::Hold),
     /// Add objects from files: bundles, envelopes, or one object a line.
     Import(import::Import),
     /// Judge the STIX 2.1 objects of files as a collection would: exit 0 if nothing is found, 1 if something is, 2 if a file cannot be read.
@@ -162,6 +166,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Cert(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Anchor(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Grant(command) => command.run(&open(config)?.1),
+        Command::Hold(command) => command.run(&open(config)?.1),
         Command::Import(command) => return command.run(&open(config)?.1),
         Command::Validate(command) => return Ok(command.run()),
         Command::Export { collection, out } => export::run(&open(config)?.1, &collection, out.as_deref()),

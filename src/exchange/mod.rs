@@ -2,7 +2,7 @@
 //!
 //! A caller signs in ([`sign_in`]) and gets a [`Session`]. The session answers what a
 //! caller may know without touching intelligence (discovery, roots, collections, its own
-//! statuses), and hands out capabilities: [`Reading`], [`Writing`], [`Deleting`]. Only a
+//! statuses), and hands out capabilities: [`Reading`], [`Writing`], [`Deleting`], [`Holding`]. Only a
 //! capability has the methods that touch intelligence, and only [`crate::access::decide`]
 //! makes the session give one away. It carries its collection, its caller and the caller's
 //! world, so what was checked is what is used. The operator's is [`Administering`].
@@ -12,6 +12,7 @@
 
 mod administering;
 mod deleting;
+mod holding;
 mod reading;
 mod session;
 mod sign_in;
@@ -19,6 +20,7 @@ mod writing;
 
 pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
 pub use deleting::Deleting;
+pub use holding::{Held, Holding, Wanted};
 pub use reading::{Found, Reading};
 pub use session::Session;
 pub use sign_in::{Caller, NotSignedIn};

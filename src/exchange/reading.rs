@@ -3,6 +3,8 @@
 use super::{Caller, Error, Exchange};
 use crate::access::permission::World;
 use crate::audit::{Action, Entry};
+use crate::stix::head::Spec;
+use crate::stix::marking::TLP;
 use crate::store::registry::Collection;
 use crate::store::{Row, Scan};
 use crate::taxii::filter::{Filter, Malformed, Query, Versions};
@@ -81,7 +83,10 @@ impl Reading {
         let items = query.limit.unwrap_or(usize::MAX).min(settings.page_size);
         let mut writer = PageWriter::new(view.list(), Bounds { items, octets: settings.page_octets });
         let mut record = Vec::new();
-        self.scan(&filter, place.after, view.shows_text(), &mut |row| view.write(row, &mut record, &mut writer))?;
+        let mut write = |row: &Row<'_>| view.write(row, &mut record, &mut writer);
+        if self.predefined(&filter, place.after, &mut write)?.is_continue() {
+            self.scan(&filter, place.after, view.shows_text(), &mut write)?;
+        }
         let page = writer.finish(&self.empty(view), |last| {
             Cursor::new(last, place.filter.clone()).seal(&self.exchange.cursor_key, &self.scope(view))
         });
@@ -134,11 +139,50 @@ impl Reading {
         let everything = Filter::everything_of(id);
         let wanted = if filter.names_versions_only() { filter } else { &everything };
         let mut found = Err(Error::Absent);
-        self.scan(wanted, None, false, &mut |_| {
+        let mut take = |_: &Row<'_>| {
             found = Ok(());
             ControlFlow::Break(())
-        })?;
+        };
+        self.scan(wanted, None, false, &mut take)?;
+        let _ = self.predefined(wanted, None, &mut take)?;
         found
+    }
+
+    /// Hands out the predefined markings that are asked for by their ids, unless the collection has copies
+    /// that the caller sees: as if they had been added just before the collection was made.
+    fn predefined(
+        &self,
+        filter: &Filter,
+        after: Option<Timestamp>,
+        take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let Some(ids) = &filter.ids else { return Ok(ControlFlow::Continue(())) };
+        for (before, tlp) in (1..=9).rev().zip(&TLP) {
+            let date_added = Timestamp::from_micros(self.collection.created.micros() - 1 - before);
+            let named = ids.iter().any(|id| id == tlp.id);
+            if !named || after.is_some_and(|after| date_added <= after) || !filter.chooses_marking(tlp.instant()) {
+                continue;
+            }
+            if self.sees(tlp.id)? {
+                continue;
+            }
+            let (version, text) = (tlp.version(), tlp.definition());
+            let row = Row { date_added, id: tlp.id, version: &version, spec: Spec::V21, text: text.as_bytes() };
+            if take(&row).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Whether the caller sees any version of an object here.
+    fn sees(&self, id: &str) -> Result<bool, Error> {
+        let mut seen = false;
+        self.scan(&Filter::everything_of(id), None, false, &mut |_| {
+            seen = true;
+            ControlFlow::Break(())
+        })?;
+        Ok(seen)
     }
 
     fn empty(&self, view: View<'_>) -> String {

@@ -1,6 +1,6 @@
 //! A session: one request of one caller, seen against the registry of that moment.
 
-use super::{Caller, Deleting, Error, Exchange, NotSignedIn, Reading, Writing};
+use super::{Caller, Deleting, Error, Exchange, Holding, NotSignedIn, Reading, Writing};
 use crate::access::decide;
 use crate::access::level::Level;
 use crate::access::permission::{Grant, World};
@@ -105,6 +105,15 @@ impl Session {
         let world = self.world(Some(level));
         let manage = grant.is_some_and(|grant| grant.manage);
         Ok(Deleting::new(Arc::clone(&self.exchange), collection.clone(), world, manage, self.caller.actor()))
+    }
+
+    /// The right to hold what a collection has.
+    pub fn holding(&self, root: &str, collection: &str) -> Result<Holding, Error> {
+        let (collection, grant) = self.find(root, collection)?;
+        decide::manage(grant)?;
+        let (exchange, registry) = (Arc::clone(&self.exchange), Arc::clone(&self.registry));
+        let organisation = Some(self.caller.organisation);
+        Ok(Holding::new(exchange, registry, collection.clone(), organisation, self.caller.actor()))
     }
 
     /// What the caller sees where it reads up to a level.

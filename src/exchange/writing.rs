@@ -168,10 +168,22 @@ impl Writing {
         }
     }
 
-    /// Whether a STIX identity is another organisation's, and the submitter does not manage the collection.
-    fn is_anothers_identity(&self, head: &Head) -> bool {
+    /// Why an object that is good STIX has no place here, with the pointer to what is wrong.
+    fn refusal(&self, object: &Value, head: &Head) -> Option<&'static str> {
         let declared = self.registry.identity_of(head.id.as_str());
-        !self.manage && declared.is_some_and(|organisation| organisation.key != self.world.organisation)
+        if !self.manage && declared.is_some_and(|organisation| organisation.key != self.world.organisation) {
+            return Some("/id: is declared by another organisation as its identity: only that one adds versions of it");
+        }
+        if Sharing::of(object).is_some_and(|sharing| sharing.classified) {
+            tracing::error!(
+                collection = self.collection.id,
+                "a marking for classified information was sent, and refused"
+            );
+            return Some(
+                "/extensions: has a control_set/classification that is not U: only unclassified information is kept here",
+            );
+        }
+        None
     }
 
     /// Whom an object names as its creator.
@@ -185,10 +197,13 @@ impl Writing {
 
     fn offer(&self, text: &Bytes, at: usize, requested: Timestamp, judged: Judged) -> Offer {
         let Judged { object, head, verdict } = judged;
+        let refused = object.as_ref().zip(head.as_ref()).and_then(|(object, head)| self.refusal(object, head));
         match (object, head) {
-            (Some(object), Some(head)) if !verdict.is_refused() && self.is_anothers_identity(&head) => {
-                let reason = "is declared by another organisation as its identity: only that one adds versions of it";
-                let message = format!("/objects/{at}/id: {reason}");
+            (Some(object), Some(_))
+                if !verdict.is_refused()
+                    && let Some(reason) = refused =>
+            {
+                let message = format!("/objects/{at}{reason}");
                 Offer::Unsound(failure(Some(&object), at, requested, message))
             }
             (Some(object), Some(head)) if !verdict.is_refused() => Offer::Sound(Box::new(Candidate {

@@ -13,6 +13,7 @@ mod body;
 mod collections;
 mod discovery;
 mod error;
+mod hold;
 pub mod limits;
 mod manifest;
 pub mod metrics;

@@ -4,7 +4,7 @@
 
 use super::answer::Answer;
 use super::error::Problem;
-use super::{Asked, api_root, collections, discovery, manifest, object, objects, status, versions};
+use super::{Asked, api_root, collections, discovery, hold, manifest, object, objects, status, versions};
 use crate::taxii::api_root::RESERVED;
 use actix_http::{Method, Payload};
 
@@ -20,6 +20,8 @@ pub(super) enum Route<'p> {
     Objects(&'p str, &'p str),
     Object(&'p str, &'p str, &'p str),
     Versions(&'p str, &'p str, &'p str),
+    Holds(&'p str, &'p str),
+    Hold(&'p str, &'p str, &'p str),
 }
 
 impl<'p> Route<'p> {
@@ -43,6 +45,8 @@ impl<'p> Route<'p> {
             ["collections", id, "objects"] => Some(Self::Objects(root, id)),
             ["collections", id, "objects", object] => Some(Self::Object(root, id, object)),
             ["collections", id, "objects", object, "versions"] => Some(Self::Versions(root, id, object)),
+            ["collections", id, "x_entente_hold"] => Some(Self::Holds(root, id)),
+            ["collections", id, "x_entente_hold", hold] => Some(Self::Hold(root, id, hold)),
             _ => None,
         }
     }
@@ -59,12 +63,15 @@ impl<'p> Route<'p> {
             Self::Objects(..) => "objects",
             Self::Object(..) => "object",
             Self::Versions(..) => "versions",
+            Self::Holds(..) => "holds",
+            Self::Hold(..) => "hold",
         }
     }
 
     fn allow(self) -> &'static str {
         match self {
-            Self::Objects(..) => "GET, HEAD, POST",
+            Self::Objects(..) | Self::Holds(..) => "GET, HEAD, POST",
+            Self::Hold(..) => "DELETE",
             Self::Object(..) => "GET, HEAD, DELETE",
             _ => "GET, HEAD",
         }
@@ -89,6 +96,11 @@ impl<'p> Route<'p> {
                 object::delete(asked, root, id, object).await
             }
             Self::Versions(root, id, object) if get => versions::get(asked, root, id, object),
+            Self::Holds(root, id) if get => hold::get(asked, root, id),
+            Self::Holds(root, id) if asked.head.method == Method::POST => hold::post(asked, root, id, payload).await,
+            Self::Hold(root, id, hold) if asked.head.method == Method::DELETE => {
+                hold::delete(asked, root, id, hold).await
+            }
             _ => Err(self.wrong_method(asked)),
         }
     }
@@ -104,7 +116,9 @@ impl<'p> Route<'p> {
             | Self::Manifest(root, id)
             | Self::Objects(root, id)
             | Self::Object(root, id, _)
-            | Self::Versions(root, id, _) => asked.session.collection(root, id).map(drop),
+            | Self::Versions(root, id, _)
+            | Self::Holds(root, id)
+            | Self::Hold(root, id, _) => asked.session.collection(root, id).map(drop),
         };
         known.map_or_else(Problem::from, |()| Problem::method_not_allowed(self.allow()))
     }

@@ -53,6 +53,30 @@ pub fn predefined(id: &str) -> Option<&'static Tlp> {
 }
 
 impl Tlp {
+    /// When its definition was created, in canonical form: also its version, for markings have no other.
+    pub fn instant(&self) -> &'static str {
+        self.created
+    }
+
+    /// The same as it stands in the definition.
+    pub fn version(&self) -> String {
+        format!("{}.000Z", self.created)
+    }
+
+    /// Its definition.
+    pub fn definition(&self) -> String {
+        let Self { id, name, value, created } = self;
+        let says = match *created {
+            TLP_1_CREATED => format!(r#""definition_type":"tlp","definition":{{"tlp":"{value}"}}"#),
+            _ => {
+                format!(r#""extensions":{{"{TLP_2_0}":{{"extension_type":"property-extension","tlp_2_0":"{value}"}}}}"#)
+            }
+        };
+        format!(
+            r#"{{"type":"marking-definition","spec_version":"2.1","id":"{id}","created":"{created}.000Z","name":"{name}",{says}}}"#
+        )
+    }
+
     /// Whether `object` is a true copy: the same creation instant and the same colour,
     /// whatever else (name, spelling of the time) a tool wrote differently.
     pub fn is_copy(&self, object: &Value) -> bool {
@@ -68,6 +92,9 @@ impl Tlp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stix::finding::Profile;
+    use crate::stix::head::Spec;
+    use crate::stix::judge::Judge;
     use serde_json::json;
 
     #[test]
@@ -79,6 +106,18 @@ mod tests {
         assert!(!amber.is_copy(&copy("2017-01-20T00:00:00.000Z", "white")));
         assert!(!amber.is_copy(&copy("2018-01-20T00:00:00.000Z", "amber")));
         assert!(!amber.is_copy(&json!({})));
+    }
+
+    #[test]
+    fn every_definition_is_a_copy_of_itself_and_clean_stix() {
+        let judge = Judge::new().unwrap();
+        for tlp in &TLP {
+            let definition = tlp.definition();
+            assert!(tlp.is_copy(&serde_json::from_str(&definition).unwrap()), "{definition}");
+            let judged = judge.judge(definition.as_bytes(), Profile::Strict, &[Spec::V21]);
+            assert!(judged.verdict.findings().is_empty(), "{:?}", judged.verdict);
+            assert_eq!(judged.head.unwrap().version.unwrap().as_str(), tlp.version());
+        }
     }
 
     #[test]

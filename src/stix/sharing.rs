@@ -50,6 +50,8 @@ pub struct Sharing {
     pub starts: Option<Timestamp>,
     /// From this time on, nobody is to be given what it marks.
     pub ends: Option<Timestamp>,
+    /// Whether it marks what is classified: that is kept elsewhere.
+    pub classified: bool,
 }
 
 impl Sharing {
@@ -73,17 +75,8 @@ impl Sharing {
         let unreadable = iep.is_some_and(|iep| ["start_date", "end_date"].iter().any(|name| is_odd(iep, name)));
         let colour = colours.into_iter().chain([unreadable.then_some(Colour::Red)]).flatten().max();
         let date = |name: &str| iep.and_then(|iep| date(iep, name));
-        Some(Self { colour, starts: date("start_date"), ends: date("end_date") })
-    }
-
-    /// What this and another definition ask for together: the strictest of each.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            colour: self.colour.max(other.colour),
-            starts: self.starts.into_iter().chain(other.starts).max(),
-            ends: self.ends.into_iter().chain(other.ends).min(),
-        }
+        let classified = extension(ACS_3_0).is_some_and(|acs| acs["control_set"]["classification"] != "U");
+        Some(Self { colour, starts: date("start_date"), ends: date("end_date"), classified })
     }
 }
 
@@ -238,14 +231,12 @@ mod tests {
         let time = |text: &str| Timestamp::parse(text);
         let (start, end) = ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
         let both = sharing(IEP_2_0, &json!({"tlp": "amber", "start_date": start, "end_date": end}));
-        assert_eq!(both, Sharing { colour: Some(Colour::Amber), starts: time(start), ends: time(end) });
+        assert_eq!((both.colour, both.starts, both.ends), (Some(Colour::Amber), time(start), time(end)));
         let open = sharing(IEP_2_0, &json!({"tlp": "white", "start_date": start}));
-        assert_eq!(open, Sharing { colour: Some(Colour::Clear), starts: time(start), ends: None });
+        assert_eq!((open.colour, open.starts, open.ends), (Some(Colour::Clear), time(start), None));
         for odd in [json!({}), json!({"tlp": "blue"}), json!({"tlp": "green", "end_date": "soon"}), json!([])] {
             assert_eq!(sharing(IEP_2_0, &odd).colour, Some(Colour::Red), "{odd}");
         }
-        let together = both.clone().and(open);
-        assert_eq!(together, both);
     }
 
     #[test]

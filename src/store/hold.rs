@@ -48,8 +48,13 @@ pub enum Subject {
     Object(String),
     /// Everything that was added at this time or later, what is to come included.
     AddedFrom(Timestamp),
-    /// The version that was added at this time.
-    Version(Timestamp),
+    /// One version.
+    Version {
+        /// The object's id.
+        object: String,
+        /// When the version was first added.
+        added: Timestamp,
+    },
 }
 
 /// From whom it is held. Never from its owner.
@@ -176,8 +181,8 @@ impl Reach {
 
 impl Hold {
     /// A hold that the server places on a version by itself.
-    pub(super) fn of_version(first: Timestamp, until: Until, reason: String, now: Timestamp) -> Self {
-        let (id, subject) = (Uuid::new_v4(), Subject::Version(first));
+    pub(super) fn of_version(object: &str, added: Timestamp, (until, reason): (Until, String), now: Timestamp) -> Self {
+        let (id, subject) = (Uuid::new_v4(), Subject::Version { object: object.to_owned(), added });
         Self { id, subject, from: From::Everybody, until, reason, placed: now, placed_by: None }
     }
 
@@ -190,7 +195,7 @@ impl Hold {
         match &self.subject {
             Subject::Object(object) => object == id,
             Subject::AddedFrom(time) => *time <= first,
-            Subject::Version(version) => *version == first,
+            Subject::Version { object, added } => *added == first && object == id,
         }
     }
 
@@ -292,8 +297,8 @@ pub(super) fn settle(
             }
             let level = terms.level.unwrap_or(rules.unmarked);
             table.set_terms(version.first, level, terms.ends)?;
-            for (until, reason) in waits(terms.starts, level, *before, rules, now) {
-                place(table, &Hold::of_version(version.first, until, reason, now))?;
+            for wait in waits(terms.starts, level, *before, rules, now) {
+                place(table, &Hold::of_version(&version.id, version.first, wait, now))?;
             }
             released.extend(release(table, hold.id, now)?);
         }

@@ -92,6 +92,17 @@ impl Versions {
 }
 
 impl Filter {
+    /// Whether it chooses a marking definition of STIX 2.1 that has only this version, its id apart.
+    pub fn chooses_marking(&self, version: &str) -> bool {
+        let types = self.types.as_ref().is_none_or(|types| types.iter().any(|name| name == "marking-definition"));
+        let specs = self.specs.as_ref().is_none_or(|specs| specs.contains(&Spec::V21));
+        let versions = match &self.versions {
+            Versions::All => true,
+            Versions::Only { first, last, instants } => *first || *last || instants.iter().any(|one| one == version),
+        };
+        types && specs && versions
+    }
+
     /// Every version of one object, in every specification version.
     pub fn everything_of(id: &str) -> Self {
         Self { versions: Versions::All, specs: Some(vec![Spec::V20, Spec::V21]), ..Self::default() }.of_object(id)

@@ -92,7 +92,7 @@ fn other_content_of_a_version_fails_and_the_stored_copy_stays() {
     let server = Server::start();
     let writer = server.actor("writer");
     let other = indicator(1, 1).replace("Invented", "Changed");
-    let stays = "other content of this id and version is stored already, and stays";
+    let stays = "other content of this id and version is stored already, and stays (version-content, STIX 2.1 §3.6)";
     let both = writer.post(&objects(RW), &envelope(&[indicator(1, 1), other.clone()])).must_be(202).json();
     assert_eq!(both["failures"], json!([told(&id("indicator", 1), V1, &format!("/objects/1/id: {stays}"))]));
     let later = writer.post(&objects(RW), &envelope(&[other])).must_be(202).json();
@@ -121,7 +121,7 @@ fn an_observable_is_judged_by_what_its_submitter_sees() {
     let status = writer.post(&objects(RW), &envelope(&[address(1, "198.51.100.3")])).must_be(202).json();
     assert_eq!(
         status["failures"][0]["message"],
-        "/objects/0/id: other content of this id is stored already, and stays"
+        "/objects/0/id: other content of this id is stored already, and stays (version-content, STIX 2.1 §3.6)"
     );
     let page = |texts: &[&str]| format!("{{\"objects\":[{}],\"more\":false}}", texts.join(","));
     assert_eq!(reader.get(&objects(RW)).must_be(200).text(), page(&[&own]));

@@ -97,7 +97,7 @@ fn added_after_asks_when_it_came_not_when_it_was_made() {
     let server = Server::start();
     let writer = server.actor("writer");
     let old = indicator(1, 1).replace("2024-", "2015-");
-    let future = indicator(2, 1).replace("2024-", "2098-");
+    let future = indicator(2, 1).replace("2024-", "2025-");
     writer.post(&objects(RW), &envelope(&[old, future])).must_be(202);
     let hour = Duration::from_hours(1);
     for (time, expected) in [(Clock::system().now() - hour, vec![1, 2]), (Clock::system().now() + hour, vec![])] {

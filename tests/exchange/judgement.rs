@@ -184,7 +184,7 @@ fn an_operator_sets_a_profile_and_it_holds_at_once() {
     assert!(installation.run(&["collection", "set", "all", "--profile", "strict"]).contains("judges by strict"));
     assert_eq!(failures(2), 1);
     installation.run(&["collection", "add", "api1", "--title", "Second", "--alias", "second", "--profile", "lenient"]);
-    assert!(installation.run(&["list"]).contains("second  \"Second\"  lenient, 0 entries"));
+    assert!(installation.run(&["list"]).contains("second  \"Second\"  judges by lenient"));
     assert_eq!(installation.try_run(&["collection", "set", "all", "--profile", "hard"]).status.code(), Some(2));
     assert!(
         installation.fail(&["collection", "set", "none", "--profile", "strict"]).contains("there is no collection")

@@ -8,7 +8,7 @@ mod moving;
 
 pub use moving::{ExportError, ImportError};
 
-use super::{Exchange, Settings};
+use super::{Exchange, Holding, Settings};
 use crate::access::level::Level;
 use crate::access::organisation::Organisation;
 use crate::access::permission::Grant;
@@ -74,6 +74,12 @@ impl Administering {
             }
             None => Change::RevokeGrant(organisation, collection),
         })
+    }
+
+    /// The right to hold what a collection has.
+    pub fn holding(&self, collection: &str) -> Result<Holding, ChangeError> {
+        let (collection, registry) = (self.collection(collection)?, self.exchange.registry()?);
+        Ok(Holding::new(Arc::clone(&self.exchange), registry, collection, None, self.actor()))
     }
 
     /// All that there is to see.

@@ -141,8 +141,9 @@ fn keep(
     if !push.dry_run {
         for (_, waits, addition) in &additions {
             table.insert(addition)?;
-            for (until, reason) in *waits {
-                table.keep_hold(&Hold::of_version(addition.date_added, until.clone(), reason.clone(), now))?;
+            for wait in *waits {
+                let id = addition.candidate.head.id.as_str();
+                table.keep_hold(&Hold::of_version(id, addition.date_added, wait.clone(), now))?;
             }
         }
     }

@@ -95,8 +95,10 @@ impl Memory {
 
 impl State {
     fn shelf(&mut self, collection: CollectionKey) -> &mut Shelf {
-        let empty =
-            || Shelf { newest: Timestamp::EPOCH, entries: Vec::new(), owners: HashMap::new(), holds: Vec::new() };
+        let made = self.registry.collections.iter().find(|known| known.key == collection).map(|known| known.created);
+        // As if something had been added just before it was made.
+        let newest = Timestamp::from_micros(made.unwrap_or(Timestamp::EPOCH).micros() - 1);
+        let empty = || Shelf { newest, entries: Vec::new(), owners: HashMap::new(), holds: Vec::new() };
         self.shelves.entry(collection).or_insert_with(empty)
     }
 }
@@ -242,7 +244,7 @@ impl Rows for Shelf {
         let is_meant = |entry: &&Entry| match subject {
             Subject::Object(id) => entry.id == *id,
             Subject::AddedFrom(time) => entry.first >= *time,
-            Subject::Version(first) => entry.first == *first,
+            Subject::Version { added, .. } => entry.first == *added,
         };
         let firsts = self.entries.iter().filter(|entry| entry.first == entry.date_added).filter(is_meant);
         let version = |first: &Entry| Version {
@@ -396,7 +398,9 @@ impl Entries for Memory {
         }
         let (gone, kept) = shelf.entries.drain(..).partition::<Vec<_>, _>(|entry| doomed.contains(&entry.first));
         shelf.entries = kept;
-        shelf.holds.retain(|hold| !doomed.iter().any(|first| hold.subject == Subject::Version(*first)));
+        let is_of_doomed =
+            |hold: &Hold| matches!(&hold.subject, Subject::Version { added, .. } if doomed.contains(added));
+        shelf.holds.retain(|hold| !is_of_doomed(hold));
         let firsts = gone.iter().filter(|entry| entry.first == entry.date_added);
         let digests = firsts.map(|entry| audit::digest(&entry.text)).collect();
         state.trail.push(deletion.audit_entry(digests).text());

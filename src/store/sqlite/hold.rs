@@ -96,7 +96,7 @@ impl Rows for Shelf<'_> {
         let mut found = match subject {
             Subject::Object(id) => self.grouped(OBJECT, params![collection, id])?,
             Subject::AddedFrom(time) => self.grouped(SINCE, params![collection, time.micros()])?,
-            Subject::Version(time) => self.grouped(VERSION, params![collection, time.micros()])?,
+            Subject::Version { added, .. } => self.grouped(VERSION, params![collection, added.micros()])?,
         };
         if let Subject::AddedFrom(_) = subject {
             // A later row may be there although the version's first is earlier.
@@ -180,9 +180,9 @@ impl Shelf<'_> {
     }
 
     /// Forgets the holds of a version that is gone.
-    pub(super) fn forget_holds_of(&self, first: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn forget_holds_of(&self, object: &str, added: Timestamp) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM hold WHERE collection = ? AND subject = ?";
-        let values = params![self.collection.0, text(&Subject::Version(first))];
+        let values = params![self.collection.0, text(&Subject::Version { object: object.to_owned(), added })];
         self.connection.prepare_cached(SQL)?.execute(values)?;
         Ok(())
     }

@@ -198,7 +198,7 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
 
 fn add_collection(connection: &Connection, collection: &Collection) -> Result<(), StoreError> {
     const SQL: &str = "INSERT INTO collection (id, root, title, description, alias, specs, created, unmarked, newest)
-        VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?7 - 1)";
     let specs: Vec<&str> = collection.specs.iter().map(|spec| spec.as_str()).collect();
     connection.execute(
         SQL,

@@ -319,7 +319,7 @@ impl Shelf<'_> {
         let rows = rows.query_map(params![self.collection.0, id, body], |row| row.get::<_, i64>(0))?;
         for row in rows.collect::<Result<Vec<_>, _>>()? {
             self.forget_row(row)?;
-            self.forget_holds_of(Timestamp::from_micros(row))?;
+            self.forget_holds_of(&id, Timestamp::from_micros(row))?;
         }
         self.connection.prepare_cached("DELETE FROM body WHERE key = ?")?.execute([body])?;
         self.connection.prepare_cached("DELETE FROM lineage WHERE body = ?")?.execute([body])?;

@@ -1,0 +1,51 @@
+//! `/{root}/collections/{id}/x_entente_hold/` and `…/x_entente_hold/{hold}/`: holds, for who manages a collection.
+
+use super::answer::Answer;
+use super::error::Problem;
+use super::{Asked, body};
+use crate::exchange::{Held, Wanted};
+use actix_http::Payload;
+use serde::Serialize;
+
+/// The holds in force.
+#[derive(Serialize)]
+struct Holds {
+    holds: Vec<Held>,
+}
+
+/// How many versions are seen by more organisations than before.
+#[derive(Serialize)]
+struct Released {
+    versions: usize,
+}
+
+pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
+    let holding = asked.session.holding(root, collection)?;
+    asked.accept()?;
+    Answer::resource(&Holds { holds: holding.list()? })
+}
+
+pub(super) async fn post(
+    asked: &Asked<'_>,
+    root: &str,
+    collection: &str,
+    payload: &mut Payload,
+) -> Result<Answer, Problem> {
+    asked.session.holding(root, collection)?;
+    asked.accept()?;
+    asked.content()?;
+    let body = body::read(asked.door, asked.head, payload).await?;
+    let wanted: Wanted =
+        serde_json::from_slice(&body.octets).map_err(|error| Problem::body_broken(&error.to_string()))?;
+    let holding = asked.session.renewed()?.holding(root, collection)?;
+    let held = super::server::blocking(move || holding.place(wanted)).await??;
+    Answer::resource(&held)
+}
+
+pub(super) async fn delete(asked: &Asked<'_>, root: &str, collection: &str, hold: &str) -> Result<Answer, Problem> {
+    let holding = asked.session.holding(root, collection)?;
+    asked.accept()?;
+    let hold = hold.to_owned();
+    let versions = super::server::blocking(move || holding.release(&hold)).await??;
+    Answer::resource(&Released { versions })
+}
