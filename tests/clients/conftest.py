@@ -79,7 +79,7 @@ def feed(alliance):
     title = "Lazarus Group"
     collection = alliance.collection(title, alliance.root())
     producer, reader = alliance.member("producer"), alliance.member("reader")
-    alliance.grant(producer, collection, "--read", "red", "--write")
+    alliance.grant(producer, collection, "--read", "red", "--write", "--relay")
     alliance.grant(reader, collection, "--read", "green")
     alliance.serve()
     return Feed(collection, title, producer, reader)

@@ -113,7 +113,7 @@ def imported(alliance, corpus):
     file, _ = corpus
     collection = alliance.collection("ATT&CK", alliance.root())
     importer, reader = alliance.member("importer"), alliance.member("reader")
-    alliance.grant(importer, collection, "--write")
+    alliance.grant(importer, collection, "--write", "--relay")
     alliance.grant(reader, collection, "--read", "red")
     alliance.import_file(collection, file, importer)
     alliance.serve()

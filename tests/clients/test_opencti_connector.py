@@ -134,7 +134,7 @@ def two_collections(alliance):
     ids = [alliance.collection(title, root) for title in titles]
     producer, reader = alliance.member("producer"), alliance.member("reader")
     for collection in ids:
-        alliance.grant(producer, collection, "--write", "--read", "green")
+        alliance.grant(producer, collection, "--write", "--relay", "--read", "green")
         alliance.grant(reader, collection, "--read", "green")
     alliance.serve()
     return titles, ids, producer, reader

@@ -36,15 +36,14 @@ def member(alliance, ca):
     """The registered member's certificate and key; the server is set up as certs/README.md says."""
     member = make_certificates(ca, "cert-a")
     pki = alliance.folder / "pki"
-    (pki / "anchors").mkdir(exist_ok=True)
-    shutil.copy(ca / "ca.pem", pki / "anchors" / "members.pem")
     shutil.copy(ca / "server-localhost.pem", pki / "server.pem")
     shutil.copy(ca / "server-localhost.key", pki / "server.key")
 
     collection = alliance.collection("Lazarus Group", alliance.root())
     alliance.organisation("cert-a")
+    alliance.command("anchor", "add", str(ca / "ca.pem"), "--for", "cert-a")
     alliance.command("cert", "add", "cert-a", member[0])
-    alliance.command("grant", "cert-a", collection, "--read", "red", "--write")
+    alliance.command("grant", "cert-a", collection, "--read", "red", "--write", "--relay")
     alliance.serve()
     return member
 

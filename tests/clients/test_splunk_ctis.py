@@ -123,7 +123,7 @@ def test_two_firms_may_submit_the_same_marking_definition(alliance, wire):
     collection = alliance.collection("Submissions", alliance.root())
     firms = [alliance.member(name) for name in ("energy", "water")]
     for firm in firms:
-        alliance.grant(firm, collection, "--write", "--read", "green")
+        alliance.grant(firm, collection, "--write", "--relay", "--read", "green")
     alliance.serve()
 
     submissions = [submission("green") for _ in firms]

@@ -275,7 +275,7 @@ def test_a_reader_neither_adds_nor_deletes(feed, wire):
 def test_a_write_only_member_reads_nothing(alliance, wire):
     collection = alliance.collection("Reports", alliance.root())
     member = alliance.member("reporter")
-    alliance.grant(member, collection, "--write")
+    alliance.grant(member, collection, "--write", "--relay")
     alliance.serve()
 
     (mailbox,) = ApiRoot(member.api_root, **member.tls).collections

@@ -49,6 +49,8 @@ const ORGANISATIONS: [(&str, &str, Level, Option<&str>, bool); 4] = [
 
 /// The organisation that the sample set is added for.
 const OWNER: &str = "national-cert";
+/// ... and the STIX identity that it is.
+const IDENTITY: &str = "identity--b0b0c592-d47f-594d-b335-5b4e5320d44a";
 
 pub(super) fn run(dir: &Path, listen: SocketAddr) -> Result<(), Failure> {
     let config = dir.join("entente.toml");
@@ -85,12 +87,13 @@ fn make(dir: &Path) -> Result<(), Failure> {
     for (name, title, read, writes, manage) in ORGANISATIONS {
         admin.add_organisation(name, title)?;
         for (alias, ..) in COLLECTIONS {
-            let rights = Rights { read: Some(read), write: writes == Some(alias), manage, relay: true };
+            let rights = Rights { read: Some(read), write: writes == Some(alias), manage, relay: false };
             admin.grant(name, alias, Some(rights))?;
         }
         cert::issue(&settings, &admin, name, &partial.join("certs"), 365)?;
         say(&format!("{name}: {}/certs/{name}.pem, reads up to {read}", dir.display()))?;
     }
+    admin.declare_identity(OWNER, IDENTITY)?;
     load(&admin)?;
     drop(admin);
     fs::rename(&partial, dir).map_err(|error| Failure::new(format!("{}: {error}: name a new folder", dir.display())))
