@@ -2,6 +2,7 @@
 
 use super::organisation::OrganisationKey;
 use crate::taxii::timestamp::Timestamp;
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// SHA-256 of a public key (`SubjectPublicKeyInfo`, RFC 7469 §2.4), written in hexadecimal.
@@ -28,6 +29,12 @@ impl fmt::Display for Fingerprint {
     }
 }
 
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -35,7 +42,7 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// A registered client certificate: whoever proves possession of its key speaks for the organisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Credential {
     /// The key. One key belongs to one organisation only.
     pub fingerprint: Fingerprint,

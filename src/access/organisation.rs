@@ -1,11 +1,13 @@
 //! Organisations: the members of the exchange.
 
+use serde::Serialize;
+
 /// Names an organisation inside a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct OrganisationKey(pub i64);
 
 /// A member.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Organisation {
     /// Its key in the store.
     pub key: OrganisationKey,

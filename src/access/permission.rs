@@ -2,14 +2,15 @@
 
 use super::level::Level;
 use super::organisation::OrganisationKey;
+use serde::Serialize;
 
 /// Names a collection inside a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct CollectionKey(pub i64);
 
 /// What one organisation may do in one collection. A grant without any right still lets the
 /// organisation know that the collection exists; without a grant, it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Grant {
     /// To whom.
     pub organisation: OrganisationKey,

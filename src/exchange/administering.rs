@@ -7,7 +7,7 @@ use crate::access::level::Level;
 use crate::access::organisation::{Organisation, OrganisationKey};
 use crate::access::permission::{Grant, World};
 use crate::access::proof::certificate::Certificate;
-use crate::audit::{Action, Actor, Entry};
+use crate::audit::{Action, Actor, Entry, Given};
 use crate::clock::Clock;
 use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
@@ -21,6 +21,7 @@ use serde::Deserialize;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use tokio::sync::oneshot::channel;
 use uuid::Uuid;
 
 /// The operator's capability.
@@ -159,21 +160,55 @@ impl Administering {
         let world = World { organisation: OrganisationKey(0), level: Some(Level::Red) };
         let filter = Filter { versions: Versions::All, specs: Some(vec![Spec::V20, Spec::V21]), ..Filter::default() };
         let scan = Scan { collection: collection.key, world, filter: &filter, after: None, with_text: true };
+        let last = self.record_export(&collection.id, &Scan { with_text: false, ..scan.clone() })?;
         let (mut written, mut outcome) = (0usize, Ok(()));
         write!(out, "{{\"type\":\"bundle\",\"id\":\"bundle--{}\",\"objects\":[", Uuid::new_v4())?;
         self.exchange.store.scan(&scan, &mut |row| {
+            // What was added since is not in the trail yet.
+            if last.is_none_or(|last| row.date_added > last) {
+                return ControlFlow::Break(());
+            }
             let separator: &[u8] = if written == 0 { b"\n" } else { b",\n" };
             outcome = out.write_all(separator).and_then(|()| out.write_all(row.text));
             written += 1;
             if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         outcome?;
-        let action =
-            Action::Read { collection: collection.id, resource: "export", query: String::new(), items: written };
-        self.exchange.store.note(Entry { at: self.exchange.now(), actor: self.actor(), action });
         out.write_all(b"\n]}\n")?;
         out.flush()?;
         Ok(written)
+    }
+
+    /// Says in the audit trail what an export gives out, and waits until that is on disk. Gives the
+    /// `date_added` of the last of it.
+    fn record_export(&self, collection: &str, scan: &Scan<'_>) -> Result<Option<Timestamp>, StoreError> {
+        let (mut given, mut last, mut outcome) = (Given::default(), None, Ok(()));
+        self.exchange.store.scan(scan, &mut |row| {
+            given.push(row.date_added);
+            last = Some(row.date_added);
+            if given.as_slice().len() < NUMBERS {
+                return ControlFlow::Continue(());
+            }
+            outcome = self.record_given(collection, std::mem::take(&mut given));
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome?;
+        self.record_given(collection, given)?;
+        Ok(last)
+    }
+
+    fn record_given(&self, collection: &str, given: Given) -> Result<(), StoreError> {
+        let action = Action::Read {
+            collection: collection.to_owned(),
+            resource: "export",
+            level: Some(Level::Red),
+            query: String::new(),
+            given,
+        };
+        let (done, recorded) = channel();
+        self.exchange.store.record(Entry { at: self.exchange.now(), actor: self.actor(), action }, done);
+        let gone = |_| StoreError::Broken("the store's writer has ended".to_owned());
+        recorded.blocking_recv().map_err(gone)?
     }
 
     /// When now is, by this exchange's clock.
@@ -207,9 +242,12 @@ impl Administering {
     }
 
     fn actor(&self) -> Actor {
-        Actor { organisation: None, credential: None, address: self.operator.clone() }
+        Actor { address: self.operator.clone(), ..Actor::default() }
     }
 }
+
+/// Numbers in one entry of the trail about an export, at most.
+const NUMBERS: usize = 4000;
 
 /// Objects of an import that are committed together.
 const BATCH: usize = 1000;

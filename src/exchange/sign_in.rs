@@ -19,6 +19,8 @@ pub struct Caller {
     pub credential: Fingerprint,
     /// The network address and port it asks from.
     pub address: String,
+    /// What its software says that it is (`User-Agent`): told on reads.
+    pub client: Option<String>,
 }
 
 impl Caller {
@@ -28,6 +30,7 @@ impl Caller {
             organisation: Some(self.name.clone()),
             credential: Some(self.credential),
             address: self.address.clone(),
+            client: None,
         }
     }
 }
@@ -48,6 +51,17 @@ pub enum NotSignedIn {
     Store(#[from] StoreError),
 }
 
+impl NotSignedIn {
+    /// The reason in a word, for the audit trail.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unregistered(_) => "unregistered",
+            Self::NotValidNow(_) => "not_valid_now",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
 impl Exchange {
     /// Signs the holder of a proven certificate in. Asked anew on every request, so that a
     /// removed certificate is refused on the next one, on a live connection too.
@@ -65,6 +79,7 @@ impl Exchange {
             name: organisation.name.clone(),
             credential: fingerprint,
             address: address.to_owned(),
+            client: None,
         };
         Ok(Session::new(Arc::clone(self), registry, certificate.clone(), caller))
     }

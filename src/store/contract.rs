@@ -84,7 +84,7 @@ fn collection(id: &str, title: &str) -> Collection {
 }
 
 fn actor() -> Actor {
-    Actor { organisation: Some("anna".into()), credential: None, address: "127.0.0.1:1".into() }
+    Actor { organisation: Some("anna".into()), address: "127.0.0.1:1".into(), ..Actor::default() }
 }
 
 impl Bench {
@@ -734,7 +734,7 @@ fn a_store_of_the_first_schema_learns_to_judge() {
     let Bench { store, micros, directory, collection } = bench;
     drop(store);
     let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
-    file.execute_batch("DROP TABLE lineage; ALTER TABLE collection DROP COLUMN profile; PRAGMA user_version = 1")
+    file.execute_batch("DROP TABLE checkpoint; DROP TABLE lineage; ALTER TABLE collection DROP COLUMN profile; PRAGMA user_version = 1")
         .unwrap();
     drop(file);
     let store: Box<dyn Store> = Box::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());

@@ -4,7 +4,7 @@
 use super::admission::{self, Addition, Held, Table};
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
 };
 use crate::access::level::Level;
 use crate::access::organisation::{Organisation, OrganisationKey};
@@ -36,6 +36,7 @@ struct State {
     shelves: HashMap<CollectionKey, Shelf>,
     statuses: HashMap<Uuid, KeptStatus>,
     trail: Vec<String>,
+    head: audit::Head,
     last_key: i64,
 }
 
@@ -83,6 +84,11 @@ impl Memory {
 }
 
 impl State {
+    fn append(&mut self, entry: &audit::Entry) {
+        let text = self.head.append(entry);
+        self.trail.push(text);
+    }
+
     fn shelf(&mut self, collection: CollectionKey) -> &mut Shelf {
         let empty = || Shelf { newest: Timestamp::EPOCH, entries: Vec::new(), owners: HashMap::new() };
         self.shelves.entry(collection).or_insert_with(empty)
@@ -227,7 +233,7 @@ impl Entries for Memory {
             let kept = KeptStatus::of(&push, &status, now);
             state.statuses.insert(status.id, kept);
         }
-        state.trail.push(entry.text());
+        state.append(&entry);
         Ok(status)
     }
 
@@ -245,8 +251,13 @@ impl Entries for Memory {
         }
         let (gone, kept) = shelf.entries.drain(..).partition::<Vec<_>, _>(|entry| doomed.contains(&entry.date_added));
         shelf.entries = kept;
-        let digests = gone.iter().map(|entry| audit::digest(&entry.text)).collect();
-        state.trail.push(deletion.audit_entry(digests).text());
+        let deleted = gone.iter().map(|entry| audit::Gone {
+            date_added: entry.date_added,
+            digest: audit::digest(&entry.text),
+            version: entry.shown_version(),
+        });
+        let entry = deletion.audit_entry(deleted.collect());
+        state.append(&entry);
         Ok(Deleted::Versions(gone.len()))
     }
 
@@ -292,13 +303,14 @@ impl Registrar for Memory {
     }
 
     fn change(&self, change: &Change, actor: &audit::Actor) -> Result<(), ChangeError> {
-        let entry = change.audit_entry(self.now(), actor);
         let mut state = self.state();
         state.registry.check(change)?;
+        let before = state.registry.clone();
         state.last_key += 1;
         let key = state.last_key;
         state.registry.apply(change, key);
-        state.trail.push(entry.text());
+        let entry = change.audit_entry(self.now(), actor, &before, &state.registry);
+        state.append(&entry);
         Ok(())
     }
 
@@ -309,7 +321,13 @@ impl Registrar for Memory {
 
 impl Trail for Memory {
     fn note(&self, entry: audit::Entry) {
-        self.state().trail.push(entry.text());
+        self.state().append(&entry);
+    }
+
+    fn record(&self, entry: audit::Entry, done: Done) {
+        self.state().append(&entry);
+        // Whoever waited may have gone away meanwhile: then nobody is told.
+        drop(done.send(Ok(())));
     }
 }
 

@@ -10,11 +10,13 @@ use crate::stix::head::Spec;
 use crate::taxii::api_root;
 use crate::taxii::collections::alias_fault;
 use crate::taxii::timestamp::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 use uuid::Uuid;
 
 /// An API root: it answers at `/NAME/`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Root {
     /// Its path, without the slashes around it.
     pub name: String,
@@ -23,7 +25,7 @@ pub struct Root {
 }
 
 /// A collection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Collection {
     /// Its key in the store. 0 until it is stored.
     pub key: CollectionKey,
@@ -104,6 +106,11 @@ impl Registry {
     /// The collection of a root with this id or alias.
     pub fn collection(&self, root: &str, id_or_alias: &str) -> Option<&Collection> {
         self.collections.iter().find(|collection| collection.root == root && collection.is_called(id_or_alias))
+    }
+
+    /// The collection with this key.
+    pub fn collection_by_key(&self, key: CollectionKey) -> Option<&Collection> {
+        self.collections.iter().find(|collection| collection.key == key)
     }
 
     /// The organisation with this name.
@@ -212,6 +219,41 @@ fn title_fault(title: &str) -> Option<String> {
 
 fn is_uuid_4(text: &str) -> bool {
     Uuid::try_parse(text).is_ok_and(|id| id.get_version_num() == 4 && id.to_string() == text)
+}
+
+impl Change {
+    /// The record that the change is about, as it stands in a registry; `None` if it is not there.
+    /// Asked before and after the change, for the audit trail. Never holds a secret.
+    pub fn record(&self, registry: &Registry) -> Option<Value> {
+        let record = match self {
+            Self::AddRoot(root) => json(registry.root(&root.name)),
+            Self::AddCollection(collection) => json(registry.collection(&collection.root, &collection.id)),
+            Self::SetProfile(key, _) => json(registry.collection_by_key(*key)),
+            Self::AddOrganisation { name, .. } => json(registry.organisation(name)),
+            Self::AddCredential(credential) => json(registry.credential(credential.fingerprint)),
+            Self::RemoveCredential(fingerprint) => json(registry.credential(*fingerprint)),
+            Self::SetGrant(grant) => json(registry.grant(grant.organisation, grant.collection)),
+            Self::RevokeGrant(organisation, collection) => json(registry.grant(*organisation, *collection)),
+        };
+        record.map(|record| named(record, registry))
+    }
+}
+
+fn json(record: Option<&impl Serialize>) -> Option<Value> {
+    serde_json::to_value(record?).ok()
+}
+
+/// A record whose organisation and collection are called by name and id: keys mean nothing elsewhere.
+fn named(mut record: Value, registry: &Registry) -> Value {
+    let key = |record: &Value, member: &str| record.get(member).and_then(Value::as_i64);
+    if let Some(organisation) = key(&record, "organisation").map(OrganisationKey) {
+        let name = registry.organisation_by_key(organisation).map(|organisation| organisation.name.clone());
+        record["organisation"] = name.into();
+    }
+    if let Some(collection) = key(&record, "collection").map(CollectionKey) {
+        record["collection"] = registry.collection_by_key(collection).map(|collection| collection.id.clone()).into();
+    }
+    record
 }
 
 impl fmt::Display for Change {

@@ -4,18 +4,21 @@
 //! readers borrow a connection each. What is stored where: [`schema`]. The statement
 //! behind every read: [`scan`].
 
+mod ledger;
 mod registry;
 mod scan;
 mod schema;
 mod table;
+mod trail;
 mod writer;
 
+pub use ledger::Ledger;
 #[cfg(test)]
 pub(super) use scan::plan;
 
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Entries, Extent, KeptStatus, Push, Registrar, Row, Scan, StoreError, Trail,
 };
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
@@ -82,6 +85,18 @@ impl Sqlite {
         let cursor_key = connection.query_row("SELECT cursor_key FROM meta", [], |row| row.get(0))?;
         let writer = Writer::start(connection, clock.clone())?;
         Ok(Self { clock, path, readers: Mutex::default(), writer, cursor_key })
+    }
+
+    /// From now on signs the end of the audit trail: every minute and every 10,000 entries if there
+    /// are new ones, and when it is closed.
+    pub fn sign_with(&self, signer: audit::Signer) {
+        self.writer.sign_with(signer);
+    }
+
+    /// From now on gives up a request to write that waited so long and was not begun. Without this,
+    /// a request waits as long as it takes.
+    pub fn wait_at_most(&self, patience: Duration) {
+        self.writer.wait_at_most(patience);
     }
 
     /// Claims a data directory for a server. Refused while another one runs on it.
@@ -228,6 +243,10 @@ impl Registrar for Sqlite {
 impl Trail for Sqlite {
     fn note(&self, entry: audit::Entry) {
         self.writer.note(entry);
+    }
+
+    fn record(&self, entry: audit::Entry, done: Done) {
+        self.writer.record(entry, done);
     }
 }
 

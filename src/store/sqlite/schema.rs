@@ -7,6 +7,7 @@
 //! | `departed` | owners of versioned ids whose last version was deleted |
 //! | `status` | status resources until they expire |
 //! | `audit` | the trail, chained |
+//! | `checkpoint` | signed words about where the trail ended, by the number of its last entry then |
 //! | `root`, `collection`, `organisation`, `credential`, `permission` | the registry |
 //! | `meta` | one row: the registry's generation, the cursor key |
 //!
@@ -38,7 +39,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// One step per schema version, in order. A step is never edited once it was released.
-const STEPS: [&str; 2] = [TABLES, JUDGEMENT];
+const STEPS: [&str; 3] = [TABLES, JUDGEMENT, EVIDENCE];
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -158,6 +159,15 @@ const JUDGEMENT: &str = "
             json_type(b.text, '$.revoked') IS 'true'
         FROM (SELECT body.key, CAST(body.text AS TEXT) AS text FROM entry JOIN body ON body.key = entry.body
             WHERE entry.version IS NOT NULL) b;
+";
+
+/// Signed checkpoints of the trail. Entries that are there already stay as they are.
+const EVIDENCE: &str = "
+    CREATE TABLE checkpoint (
+        seq INTEGER PRIMARY KEY,
+        statement TEXT NOT NULL,
+        signature TEXT NOT NULL
+    ) STRICT;
 ";
 
 /// Brings a file to the newest schema, all steps or none. A file of a

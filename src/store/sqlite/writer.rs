@@ -3,16 +3,17 @@
 
 use super::registry;
 use super::table::Shelf;
-use crate::audit::{self, GENESIS};
+use super::trail::{Notes, Trail};
+use crate::audit::{self, Signer};
 use crate::clock::{Clock, stopwatch};
 use crate::store::registry::Change;
-use crate::store::{ChangeError, Deleted, Deletion, KeptStatus, Offer, Push, StoreError, admission};
+use crate::store::{ChangeError, Deleted, Deletion, Done, KeptStatus, Offer, Push, StoreError, admission};
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi, params};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use rusqlite::{Connection, TransactionBehavior, ffi, params};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -23,17 +24,22 @@ const QUEUE: usize = 256;
 const GROUP: usize = 64;
 /// Once its objects are this many octets, a group is large enough.
 const GROUP_OCTETS: usize = 32 << 20;
-/// Octets of entries for the trail that may wait in memory while the disk takes none.
-const NOTES: usize = 64 << 20;
-/// How long an entry that changes nothing may wait for a transaction to go with.
+/// How long an entry that nobody waits for may wait for a transaction to go with.
 const FLUSH: Duration = Duration::from_millis(200);
+/// The trail's end is signed this long after it was signed last, if there are new entries ...
+const SIGN: Duration = Duration::from_mins(1);
+/// ... or once there are so many.
+const SIGN_ENTRIES: u64 = 10_000;
+/// While nothing can be written, the log says so again after this long.
+const REMIND: Duration = Duration::from_mins(1);
 /// How long between two tidyings.
 const TIDY: Duration = Duration::from_secs(30);
 
 /// A handle on the writer. Dropping it lets the writer finish what waits, and waits for that.
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: Option<SyncSender<Job>>,
+    /// `None` only wakes the writer.
+    jobs: Option<SyncSender<Option<Job>>>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -42,11 +48,20 @@ pub(super) struct Writer {
 struct Shared {
     queued: AtomicUsize,
     notes: Mutex<Notes>,
+    /// Whether the writer was woken for the notes and has not looked yet.
+    woken: AtomicBool,
+    signer: OnceLock<Signer>,
+    /// How long a job waits to be begun; without, as long as it takes.
+    patience: OnceLock<Duration>,
     /// Why nothing may be written any more, if so: after a failed fsync nobody knows what is on disk.
     stopped: Mutex<Option<StoreError>>,
 }
 
 impl Shared {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stopped(&self) -> Option<StoreError> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -59,31 +74,16 @@ impl Shared {
     }
 }
 
-/// Entries of the trail that wait for the next transaction.
-#[derive(Debug, Default)]
-struct Notes {
-    entries: Vec<audit::Entry>,
-    octets: usize,
-    lost: u64,
-}
-
-impl Notes {
-    /// Takes an entry in, or counts it as lost when there are too many.
-    fn keep(&mut self, entry: audit::Entry) {
-        // Queries are what can be long; all else of an entry is about this much.
-        let query = if let audit::Action::Read { query, .. } = &entry.action { query.len() } else { 0 };
-        let octets = self.octets + query + 512;
-        if octets > NOTES {
-            self.lost += 1;
-            return;
-        }
-        self.octets = octets;
-        self.entries.push(entry);
-    }
+/// Something to do, and who decides that it is done: the writer that begins with it, or the one
+/// that asked and would not wait any longer; whoever sets `taken` first.
+#[derive(Debug)]
+struct Job {
+    work: Work,
+    taken: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
-enum Job {
+enum Work {
     Add(Box<Push>, Reply<Status, StoreError>),
     Delete(Box<Deletion>, Reply<Deleted, StoreError>),
     Change(Box<(Change, audit::Actor)>, Reply<(), ChangeError>),
@@ -95,26 +95,47 @@ impl Writer {
     pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
         let (jobs, queue) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let thread = Thread { connection, clock, shared: Arc::clone(&shared), tidied: stopwatch() };
+        let thread = Thread::new(connection, clock, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&queue));
         let thread = thread.map_err(|error| StoreError::Broken(format!("cannot start the writer: {error}")))?;
         Ok(Self { jobs: Some(jobs), shared, thread: Some(thread) })
     }
 
     pub(super) fn add(&self, push: Push) -> Result<Status, StoreError> {
-        self.submit(|reply| Job::Add(Box::new(push), reply))
+        self.submit(|reply| Work::Add(Box::new(push), reply))
     }
 
     pub(super) fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError> {
-        self.submit(|reply| Job::Delete(Box::new(deletion), reply))
+        self.submit(|reply| Work::Delete(Box::new(deletion), reply))
     }
 
     pub(super) fn change(&self, change: Change, actor: audit::Actor) -> Result<(), ChangeError> {
-        self.submit(|reply| Job::Change(Box::new((change, actor)), reply))
+        self.submit(|reply| Work::Change(Box::new((change, actor)), reply))
     }
 
     pub(super) fn note(&self, entry: audit::Entry) {
-        self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner).keep(entry);
+        self.shared.notes().keep(entry);
+    }
+
+    /// Takes an entry that somebody waits for, and wakes the writer.
+    pub(super) fn record(&self, entry: audit::Entry, done: Done) {
+        self.shared.notes().keep_for(entry, done);
+        if !self.shared.woken.swap(true, Ordering::AcqRel) {
+            // A full queue keeps the writer awake, and one that has ended cannot be woken.
+            let _ = self.jobs.as_ref().map(|jobs| jobs.try_send(None));
+        }
+    }
+
+    /// From now on signs the trail's end, now and then and at the end.
+    pub(super) fn sign_with(&self, signer: Signer) {
+        // The first one stays.
+        let _ = self.shared.signer.set(signer);
+    }
+
+    /// From now on a job is given up that is not begun after so long.
+    pub(super) fn wait_at_most(&self, patience: Duration) {
+        // The first one stays.
+        let _ = self.shared.patience.set(patience);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -129,20 +150,30 @@ impl Writer {
         self.shared.stopped().map_or(Ok(()), Err)
     }
 
-    /// Hands a job over, and waits until it is committed or refused.
-    fn submit<T, E: From<StoreError>>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Result<T, E> {
+    /// Hands a job over, and waits until it is committed or refused. One that is given up is never done.
+    fn submit<T, E: From<StoreError>>(&self, work: impl FnOnce(Reply<T, E>) -> Work) -> Result<T, E> {
         let gone = || StoreError::Broken("the store's writer has ended".to_owned());
+        let busy = || StoreError::Unavailable("the store is busy, or cannot be written to".to_owned());
         let (reply, answer) = sync_channel(1);
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        let taken = Arc::new(AtomicBool::new(false));
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = jobs.try_send(job(reply)) {
+        if let Err(error) = jobs.try_send(Some(Job { work: work(reply), taken: Arc::clone(&taken) })) {
             self.shared.queued.fetch_sub(1, Ordering::Relaxed);
             return Err(E::from(match error {
                 TrySendError::Full(_) => StoreError::Unavailable("too many requests wait to be written".to_owned()),
                 TrySendError::Disconnected(_) => gone(),
             }));
         }
-        answer.recv().map_err(|_| E::from(gone()))?
+        match self.shared.patience.get() {
+            None => answer.recv().map_err(|_| gone())?,
+            Some(patience) => match answer.recv_timeout(*patience) {
+                Ok(answered) => answered,
+                Err(RecvTimeoutError::Timeout) if !taken.swap(true, Ordering::AcqRel) => Err(busy().into()),
+                Err(RecvTimeoutError::Timeout) => answer.recv().map_err(|_| gone())?,
+                Err(RecvTimeoutError::Disconnected) => Err(gone().into()),
+            },
+        }
     }
 }
 
@@ -162,13 +193,29 @@ struct Thread {
     clock: Clock,
     shared: Arc<Shared>,
     tidied: Instant,
+    signed: Instant,
+    /// How many entries were appended since the trail's end was signed.
+    unsigned: u64,
+    /// When the log last said that nothing can be written, while that is so.
+    failing: Option<Instant>,
+}
+
+/// What a transaction did.
+struct Turn {
+    outcomes: Vec<Outcome>,
+    appended: u64,
+    signed: bool,
 }
 
 impl Thread {
-    fn run(mut self, queue: &Receiver<Job>) {
+    fn new(connection: Connection, clock: Clock, shared: Arc<Shared>) -> Self {
+        Self { connection, clock, shared, tidied: stopwatch(), signed: stopwatch(), unsigned: 0, failing: None }
+    }
+
+    fn run(mut self, queue: &Receiver<Option<Job>>) {
         loop {
             let first = match queue.recv_timeout(FLUSH) {
-                Ok(job) => Some(job),
+                Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
@@ -178,21 +225,25 @@ impl Thread {
                 && octets < GROUP_OCTETS
                 && let Ok(job) = queue.try_recv()
             {
-                octets += job.octets();
-                group.push(job);
+                octets += job.as_ref().map_or(0, Job::octets);
+                group.extend(job);
             }
             self.shared.queued.fetch_sub(group.len(), Ordering::Relaxed);
-            self.turn(group);
+            let due = self.unsigned >= SIGN_ENTRIES || self.signed.elapsed() >= SIGN;
+            self.turn(group, due);
         }
-        self.turn(Vec::new());
+        self.turn(Vec::new(), true);
     }
 
-    /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house work.
-    fn turn(&mut self, group: Vec<Job>) {
+    /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house
+    /// work. `sign`: it is time to sign the trail's end.
+    fn turn(&mut self, group: Vec<Job>, sign: bool) {
         let busy = !group.is_empty();
-        let notes = std::mem::take(&mut *self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        if busy || !notes.entries.is_empty() {
-            self.commit(group, notes);
+        self.shared.woken.store(false, Ordering::Release);
+        let notes = std::mem::take(&mut *self.shared.notes());
+        let sign = sign && self.shared.signer.get().is_some();
+        if busy || !notes.is_empty() || (sign && self.unsigned > 0) {
+            self.commit(group, notes, sign);
         }
         if self.tidied.elapsed() >= TIDY {
             self.tidied = stopwatch();
@@ -200,58 +251,61 @@ impl Thread {
         }
     }
 
-    fn commit(&mut self, group: Vec<Job>, notes: Notes) {
-        if let Some(reason) = &self.shared.stopped() {
-            fail(group, reason);
-            return self.keep_notes(notes);
-        }
-        match self.transact(&group, &notes) {
-            Ok(outcomes) => {
-                for (job, outcome) in group.into_iter().zip(outcomes) {
+    fn commit(&mut self, group: Vec<Job>, notes: Notes, sign: bool) {
+        let turn = self.shared.stopped().map_or_else(|| self.transact(&group, &notes, sign), Err);
+        match turn {
+            Ok(turn) => {
+                self.failing = None;
+                self.unsigned += turn.appended;
+                if turn.signed {
+                    (self.signed, self.unsigned) = (stopwatch(), 0);
+                }
+                notes.done();
+                for (job, outcome) in group.into_iter().zip(turn.outcomes) {
                     job.answer(outcome);
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "the store could not write");
-                fail(group, &error);
-                self.keep_notes(notes);
+                self.tell_of(&error);
+                for job in group {
+                    job.fail(&error);
+                }
+                let mut waiting = self.shared.notes();
+                let since = std::mem::take(&mut *waiting);
+                *waiting = notes.failed(&error, since);
             }
+        }
+    }
+
+    /// Says in the log that nothing can be written: now, and now and then while it is so.
+    fn tell_of(&mut self, error: &StoreError) {
+        if self.failing.is_none_or(|told| told.elapsed() >= REMIND) {
+            tracing::error!(%error, "the store could not write");
+            self.failing = Some(stopwatch());
         }
     }
 
     /// Does the whole group in one transaction. A job that cannot be done for a reason of its
     /// own is undone alone; anything else undoes them all.
-    fn transact(&mut self, group: &[Job], notes: &Notes) -> Result<Vec<Outcome>, StoreError> {
+    fn transact(&mut self, group: &[Job], notes: &Notes, sign: bool) -> Result<Turn, StoreError> {
         let now = Timestamp::from(self.clock.now());
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut trail = Trail::open(&transaction)?;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
-            outcomes.push(job.perform(&transaction, now)?);
+            let given_up = job.taken.swap(true, Ordering::AcqRel);
+            outcomes.push(if given_up { Outcome::GivenUp } else { job.perform(&transaction, &mut trail, now)? });
         }
-        for entry in &notes.entries {
-            write_audit(&transaction, entry)?;
-        }
-        if notes.lost > 0 {
-            let actor = audit::Actor { organisation: None, credential: None, address: "store".to_owned() };
-            write_audit(
-                &transaction,
-                &audit::Entry { at: now, actor, action: audit::Action::Gap { lost: notes.lost } },
-            )?;
-        }
+        notes.append(&mut trail, now)?;
+        let appended = trail.appended;
+        let signer = self.shared.signer.get().filter(|_| sign && self.unsigned + appended > 0);
+        signer.map_or(Ok(()), |signer| trail.sign(signer, now))?;
+        let signed = signer.is_some();
         if let Err(error) = transaction.commit() {
             self.shared.stop(stops_for_good(&error));
             return Err(error.into());
         }
-        Ok(outcomes)
-    }
-
-    /// Puts entries back that could not be written, before those that came in since.
-    fn keep_notes(&self, mut notes: Notes) {
-        let mut waiting = self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = std::mem::take(&mut *waiting);
-        notes.lost += since.lost;
-        since.entries.into_iter().for_each(|entry| notes.keep(entry));
-        *waiting = notes;
+        Ok(Turn { outcomes, appended, signed })
     }
 
     /// Forgets statuses whose time is over; and if nobody waits, gives the log's space back,
@@ -282,25 +336,28 @@ enum Outcome {
     Deleted(Deleted),
     Changed(Result<(), ChangeError>),
     Failed(StoreError),
+    /// Whoever asked would not wait any longer, and has been told so.
+    GivenUp,
 }
 
 impl Job {
     /// How much it is to write, more or less.
     fn octets(&self) -> usize {
         let text = |offer: &Offer| if let Offer::Sound(candidate) = offer { candidate.text.len() } else { 0 };
-        match self {
-            Self::Add(push, _) => push.offers.iter().map(text).sum(),
-            Self::Delete(..) | Self::Change(..) => 0,
+        match &self.work {
+            Work::Add(push, _) => push.offers.iter().map(text).sum(),
+            Work::Delete(..) | Work::Change(..) => 0,
         }
     }
 
     /// Does this job, or undoes it alone and says why. `Err` undoes the whole group.
-    fn perform(&self, connection: &Connection, now: Timestamp) -> Result<Outcome, StoreError> {
+    fn perform(&self, connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<Outcome, StoreError> {
         connection.execute_batch("SAVEPOINT job")?;
-        let outcome = match self {
-            Self::Add(push, _) => add(connection, push, now).map(Outcome::Added),
-            Self::Delete(deletion, _) => delete(connection, deletion).map(Outcome::Deleted),
-            Self::Change(change, _) => make_change(connection, &change.0, &change.1, now).map(Outcome::Changed),
+        let before = trail.place();
+        let outcome = match &self.work {
+            Work::Add(push, _) => add(connection, trail, push, now).map(Outcome::Added),
+            Work::Delete(deletion, _) => delete(connection, trail, deletion).map(Outcome::Deleted),
+            Work::Change(change, _) => make_change(connection, trail, &change.0, &change.1, now).map(Outcome::Changed),
         };
         match outcome {
             Ok(outcome) => {
@@ -310,6 +367,7 @@ impl Job {
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             Err(error @ StoreError::Broken(_)) => {
                 connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
+                trail.return_to(before);
                 Ok(Outcome::Failed(error))
             }
         }
@@ -317,15 +375,22 @@ impl Job {
 
     fn answer(self, outcome: Outcome) {
         // Whoever asked may have gone away meanwhile: then nobody is told.
-        match (self, outcome) {
-            (Self::Add(_, reply), Outcome::Added(status)) => drop(reply.send(Ok(status))),
-            (Self::Delete(_, reply), Outcome::Deleted(deleted)) => drop(reply.send(Ok(deleted))),
-            (Self::Change(_, reply), Outcome::Changed(changed)) => drop(reply.send(changed)),
-            (job, Outcome::Failed(error)) => job.fail(&error),
-            (job, _) => job.fail(&StoreError::Broken("the writer mixed up its answers".to_owned())),
+        match (self.work, outcome) {
+            (_, Outcome::GivenUp) => {}
+            (Work::Add(_, reply), Outcome::Added(status)) => drop(reply.send(Ok(status))),
+            (Work::Delete(_, reply), Outcome::Deleted(deleted)) => drop(reply.send(Ok(deleted))),
+            (Work::Change(_, reply), Outcome::Changed(changed)) => drop(reply.send(changed)),
+            (work, Outcome::Failed(error)) => work.fail(&error),
+            (work, _) => work.fail(&StoreError::Broken("the writer mixed up its answers".to_owned())),
         }
     }
 
+    fn fail(self, error: &StoreError) {
+        self.work.fail(error);
+    }
+}
+
+impl Work {
     fn fail(self, error: &StoreError) {
         match self {
             Self::Add(_, reply) => drop(reply.send(Err(error.clone()))),
@@ -335,19 +400,13 @@ impl Job {
     }
 }
 
-fn fail(group: Vec<Job>, error: &StoreError) {
-    for job in group {
-        job.fail(error);
-    }
-}
-
-fn add(connection: &Connection, push: &Push, now: Timestamp) -> Result<Status, StoreError> {
+fn add(connection: &Connection, trail: &mut Trail<'_>, push: &Push, now: Timestamp) -> Result<Status, StoreError> {
     let mut shelf = Shelf { connection, collection: push.collection };
     let (status, entry) = admission::add(&mut shelf, push, now)?;
     if !push.dry_run {
         keep_status(connection, status.id, &KeptStatus::of(push, &status, now))?;
     }
-    write_audit(connection, &entry)?;
+    trail.append(&entry)?;
     Ok(status)
 }
 
@@ -365,37 +424,30 @@ fn keep_status(connection: &Connection, id: Uuid, kept: &KeptStatus) -> Result<(
     Ok(())
 }
 
-fn delete(connection: &Connection, deletion: &Deletion) -> Result<Deleted, StoreError> {
+fn delete(connection: &Connection, trail: &mut Trail<'_>, deletion: &Deletion) -> Result<Deleted, StoreError> {
     let shelf = Shelf { connection, collection: deletion.collection };
-    let (deleted, digests) = shelf.delete(deletion)?;
+    let (deleted, gone) = shelf.delete(deletion)?;
     if let Deleted::Versions(_) = deleted {
-        write_audit(connection, &deletion.audit_entry(digests))?;
+        trail.append(&deletion.audit_entry(gone))?;
     }
     Ok(deleted)
 }
 
 fn make_change(
     connection: &Connection,
+    trail: &mut Trail<'_>,
     change: &Change,
     actor: &audit::Actor,
     now: Timestamp,
 ) -> Result<Result<(), ChangeError>, StoreError> {
-    if let Err(refused) = registry::load_within(connection)?.check(change) {
+    let before = registry::load_within(connection)?;
+    if let Err(refused) = before.check(change) {
         return Ok(Err(refused.into()));
     }
     registry::change(connection, change)?;
-    write_audit(connection, &change.audit_entry(now, actor))?;
+    let after = registry::load_within(connection)?;
+    trail.append(&change.audit_entry(now, actor, &before, &after))?;
     Ok(Ok(()))
-}
-
-/// Appends to the trail: each entry is linked to the one before it.
-fn write_audit(connection: &Connection, entry: &audit::Entry) -> Result<(), StoreError> {
-    const LAST: &str = "SELECT link FROM audit ORDER BY seq DESC LIMIT 1";
-    const APPEND: &str = "INSERT INTO audit (entry, link) VALUES (?, ?)";
-    let previous = connection.prepare_cached(LAST)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(GENESIS);
-    let text = entry.text();
-    connection.prepare_cached(APPEND)?.execute(params![text, audit::link(&previous, &text)])?;
-    Ok(())
 }
 
 /// A failed fsync: what it was to write may be lost although a later one succeeds.
@@ -404,20 +456,4 @@ fn stops_for_good(error: &rusqlite::Error) -> Option<StoreError> {
     let failed = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC].contains(&code);
     let reason = "the disk failed to keep what was written: nothing more is taken until the server is started again";
     failed.then(|| StoreError::Unavailable(reason.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_wait_any_more_is_counted() {
-        let actor = audit::Actor { organisation: None, credential: None, address: String::new() };
-        let query = "q".repeat(1 << 20);
-        let action = audit::Action::Read { collection: String::new(), resource: "objects", query, items: 0 };
-        let entry = audit::Entry { at: Timestamp::EPOCH, actor, action };
-        let mut notes = Notes::default();
-        (0..100).for_each(|_| notes.keep(entry.clone()));
-        assert_eq!((notes.entries.len(), notes.lost), (63, 37));
-    }
 }
