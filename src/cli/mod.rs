@@ -1,6 +1,7 @@
 //! The command line: one file for each command. [`serve`] is where everything is put
 //! together. A command prints what it did; an error says what to do.
 
+mod audit;
 mod cert;
 mod check;
 mod collection;
@@ -71,6 +72,9 @@ enum Command {
     Cert(cert::Cert),
     /// Give an organisation exactly these rights in a collection; without any, take all away.
     Grant(grant::Grant),
+    /// The audit trail: verify it, export it, ask it.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Add objects from files: bundles, envelopes, or one object a line.
     Import(import::Import),
     /// Judge the STIX 2.1 objects of files as a collection would: exit 0 if nothing is found, 1 if something is, 2 if a file cannot be read.
@@ -168,6 +172,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Org(Org::Add { name, title }) => add_organisation(&open(config)?.1, &name, &title),
         Command::Cert(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Grant(command) => command.run(&open(config)?.1),
+        Command::Audit(command) => return command.run(config),
         Command::Import(command) => return command.run(&open(config)?.1),
         Command::Validate(command) => return Ok(command.run()),
         Command::Export { collection, out } => export::run(&open(config)?.1, &collection, out.as_deref()),
@@ -201,6 +206,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 fn open(config: &Path) -> Result<(Settings, Administering), Failure> {
     let settings = settings(config)?;
     let store = Sqlite::open(&settings.server.data, Clock::system())?;
+    pki::audit_signer(&settings.server.pki)?.into_iter().for_each(|signer| store.sign_with(signer));
     let admin = Administering::new(Arc::new(store), Clock::system(), settings.taxii.clone(), &operator())?;
     Ok((settings, admin))
 }
