@@ -17,6 +17,7 @@ mod commands;
 mod delete;
 mod discovery;
 mod errors;
+mod evidence;
 mod filters;
 mod judgement;
 mod killed;
