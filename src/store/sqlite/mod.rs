@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
@@ -145,6 +146,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
+    // A statement keeps its plan whatever is bound to it: without this it is planned anew for each page.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(schema::PRAGMAS)?;
     Ok(connection)
 }

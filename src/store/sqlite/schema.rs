@@ -161,8 +161,18 @@ const JUDGEMENT: &str = "
             WHERE entry.version IS NOT NULL) b;
 ";
 
-/// Signed checkpoints of the trail. Entries that are there already stay as they are.
+/// Signed checkpoints of the trail. Entries that are there already stay as they are; the next number is
+/// that of the chain, and no second table need be written to know it.
 const EVIDENCE: &str = "
+    ALTER TABLE audit RENAME TO numbered;
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        entry TEXT NOT NULL,
+        link BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO audit SELECT seq, entry, link FROM numbered;
+    DROP TABLE numbered;
+
     CREATE TABLE checkpoint (
         seq INTEGER PRIMARY KEY,
         statement TEXT NOT NULL,
