@@ -133,7 +133,8 @@ pub fn start_on(
             // Nobody waits any more: then nobody needs to be told.
             let _ = started.send(stop);
             let ended = server.await;
-            evidence.note_stop();
+            // Not left to whoever lets go of the store last: the program may end before that.
+            evidence.note_stop().await.map_err(std::io::Error::other)?;
             ended
         })
     })?;

@@ -42,6 +42,7 @@ use arc_swap::ArcSwap;
 use refusing::Refusals;
 use serde::Deserialize;
 use std::sync::Arc;
+use tokio::sync::oneshot::channel;
 
 /// How the exchange answers. The section `[taxii]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -181,9 +182,12 @@ impl Exchange {
     }
 
     /// Takes note that the server has given its last answer, and of all that was counted and not told.
-    pub fn note_stop(&self) {
+    /// When this ends, the audit trail is on disk to its end, and its end is signed.
+    pub async fn note_stop(&self) -> Result<(), StoreError> {
         self.tell_refusals(true);
-        self.note_own(Action::Stop);
+        let (done, recorded) = channel();
+        self.store.record(self.own(Action::Stop), done);
+        recorded.await.map_err(|_| StoreError::Broken("the store's writer has ended".to_owned()))?
     }
 
     /// Takes note that files were read anew: what they hold, and what came of it.
@@ -192,8 +196,13 @@ impl Exchange {
     }
 
     fn note_own(&self, action: Action) {
+        self.store.note(self.own(action));
+    }
+
+    /// An entry about the server itself.
+    fn own(&self, action: Action) -> Entry {
         let actor = Actor { address: "server".to_owned(), ..Actor::default() };
-        self.store.note(Entry { at: self.now(), actor, action });
+        Entry { at: self.now(), actor, action }
     }
 
     fn now(&self) -> Timestamp {

@@ -40,6 +40,11 @@ impl Notes {
         self.waiting.is_empty()
     }
 
+    /// Whether one of them says that the server stops: then the trail's end is signed with it.
+    pub(super) fn end(&self) -> bool {
+        self.waiting.iter().any(|note| note.entry.action == audit::Action::Stop)
+    }
+
     fn take(&mut self, note: Note) {
         let octets = self.octets + note.entry.octets();
         match note.done {

@@ -241,7 +241,7 @@ impl Thread {
         let busy = !group.is_empty();
         self.shared.woken.store(false, Ordering::Release);
         let notes = std::mem::take(&mut *self.shared.notes());
-        let sign = sign && self.shared.signer.get().is_some();
+        let sign = (sign || notes.end()) && self.shared.signer.get().is_some();
         if busy || !notes.is_empty() || (sign && self.unsigned > 0) {
             self.commit(group, notes, sign);
         }

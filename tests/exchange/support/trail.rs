@@ -3,11 +3,27 @@
 use super::server::Server;
 use entente::audit::line::Line;
 use entente::audit::verify::Verifier;
+use entente::clock::stopwatch;
 use entente::store::sqlite::Ledger;
 use entente::taxii::timestamp::Timestamp;
 use rusqlite::Connection;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How long a condition may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Polls for a condition.
+#[track_caller]
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = stopwatch();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{what}");
+        thread::yield_now();
+    }
+}
 
 pub struct Trail(PathBuf);
 
@@ -28,7 +44,7 @@ impl Trail {
 
     fn connect(&self) -> Connection {
         let connection = Connection::open(self.0.join("entente.db")).unwrap();
-        connection.busy_timeout(std::time::Duration::from_secs(20)).unwrap();
+        connection.busy_timeout(PATIENCE).unwrap();
         connection
     }
 
