@@ -22,7 +22,12 @@ const ROOMS: [Room; 10] = [
     },
     Room { name: "taxii", may_name: &["stix"], owns: &["percent_encoding", "hmac"] },
     Room { name: "access", may_name: &["stix", "taxii", "clock"], owns: &["x509_parser", "ipnet"] },
-    Room { name: "audit", may_name: &["stix", "taxii", "access"], owns: &[] },
+    Room {
+        name: "audit",
+        may_name: &["stix", "taxii", "access"],
+        // Canonical JSON of what was changed; signatures of checkpoints.
+        owns: &["serde_json_canonicalizer", "aws_lc_rs"],
+    },
     Room { name: "store", may_name: &["stix", "taxii", "access", "audit", "clock"], owns: &[] },
     Room {
         name: "store/sqlite",
@@ -38,6 +43,8 @@ const ROOMS: [Room; 10] = [
             "actix_server",
             "actix_service",
             "rustls",
+            // As the provider of rustls.
+            "aws_lc_rs",
             "tokio_rustls",
             "prometheus_client",
             "futures_core",

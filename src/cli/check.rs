@@ -57,6 +57,9 @@ fn pki(settings: &Settings, findings: &mut Findings) {
     if let Some(Err(error)) = ca_key.exists().then(|| tls::private_key(&ca_key)) {
         findings.errors.push(error.to_string());
     }
+    if let Err(error) = super::pki::audit_signer(pki) {
+        findings.errors.push(error.0);
+    }
     let leaf = tls::certificates(&pki.join("server.pem")).ok();
     let leaf = leaf.and_then(|chain| crate::access::proof::certificate::Certificate::read(chain.first()?).ok());
     if let Some(days) = leaf.map(|leaf| days_left(leaf.not_after, now.into())).filter(|days| *days < SOON) {

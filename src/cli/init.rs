@@ -1,4 +1,4 @@
-//! `entente init`: settings, a CA, a server certificate, an empty store.
+//! `entente init`: settings, a CA, a server certificate, a key for the audit trail, an empty store.
 
 use super::{Failure, pki, say};
 use crate::clock::Clock;
@@ -29,6 +29,7 @@ pub(super) fn make(dir: &Path, hosts: &[String]) -> Result<(), Failure> {
     DirBuilder::new().mode(0o700).create(&data)?;
     let clock = Clock::system();
     pki::make(&dir.join("pki"), hosts, clock.now())?;
+    pki::make_audit_key(&dir.join("pki"))?;
     Sqlite::create(&data, clock)?;
     fs::write(dir.join("entente.toml"), settings(hosts))?;
     Ok(())
@@ -75,6 +76,7 @@ hosts = {hosts:?}               # the first stands in URLs
 # body_seconds = 900            # a whole body is there
 # body_octets = 1073741824      # all bodies in memory together
 # write_stall_seconds = 30      # a caller takes some part of an answer at least this often
+# writer_seconds = 1            # the store begins to write what an answer waits for; else 503
 # drain_seconds = 30            # answers under way may finish
 # connections = 10000           # more wait
 # handshakes = 512              # more are closed at once

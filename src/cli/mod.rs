@@ -2,6 +2,7 @@
 //! together. A command prints what it did; an error says what to do.
 
 mod anchor;
+mod audit;
 mod cert;
 mod check;
 mod collection;
@@ -80,6 +81,9 @@ enum Command {
     /// Holds: what is kept from whom, and until when.
     #[command(subcommand)]
     Hold(hold::Hold),
+    /// The audit trail: verify it, export it, ask it.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Add objects from files: bundles, envelopes, or one object a line.
     Import(import::Import),
     /// Judge the STIX 2.1 objects of files as a collection would: exit 0 if nothing is found, 1 if something is, 2 if a file cannot be read.
@@ -167,6 +171,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Anchor(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Grant(command) => command.run(&open(config)?.1),
         Command::Hold(command) => command.run(&open(config)?.1),
+        Command::Audit(command) => return command.run(config),
         Command::Import(command) => return command.run(&open(config)?.1),
         Command::Validate(command) => return Ok(command.run()),
         Command::Export { collection, out } => export::run(&open(config)?.1, &collection, out.as_deref()),
@@ -195,6 +200,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 fn open(config: &Path) -> Result<(Settings, Administering), Failure> {
     let settings = settings(config)?;
     let store = Sqlite::open(&settings.server.data, Clock::system())?;
+    pki::audit_signer(&settings.server.pki)?.into_iter().for_each(|signer| store.sign_with(signer));
     let admin = Administering::new(Arc::new(store), Clock::system(), settings.taxii.clone(), &operator())?;
     Ok((settings, admin))
 }

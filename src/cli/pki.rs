@@ -1,17 +1,22 @@
 //! Making keys and certificates: the operator's CA, the server's certificate, clients'.
 
 use super::Failure;
+use crate::audit::{PublicKey, Signer};
 use crate::http::tls;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PKCS_ED25519,
 };
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+/// The private key that signs the audit trail.
+pub(super) const AUDIT_KEY: &str = "audit.key";
+/// The public key that verifies it.
+pub(super) const AUDIT_PUB: &str = "audit.pub";
 /// Days that a CA made here is valid.
 const CA_DAYS: u32 = 3650;
 /// Days that a server certificate made here is valid.
@@ -33,6 +38,36 @@ pub(super) fn make(folder: &Path, hosts: &[String], now: SystemTime) -> Result<(
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.subject_alt_names = CertificateParams::new(hosts.to_vec())?.subject_alt_names;
     issue(folder, &server, &folder.join("server.pem"), &folder.join("server.key"))
+}
+
+/// Makes the key that signs the audit trail, and what verifies it: `audit.key`, `audit.pub`.
+pub(super) fn make_audit_key(folder: &Path) -> Result<(), Failure> {
+    let key = KeyPair::generate_for(&PKCS_ED25519)?;
+    write_new(&folder.join(AUDIT_KEY), &key.serialize_pem(), 0o600)?;
+    write_new(&folder.join(AUDIT_PUB), &key.public_key_pem(), 0o644)
+}
+
+/// Who signs the audit trail, if its key is there and this program may read it.
+pub(super) fn audit_signer(folder: &Path) -> Result<Option<Signer>, Failure> {
+    let file = folder.join(AUDIT_KEY);
+    if let Err(error) = File::open(&file) {
+        let elsewhere = [ErrorKind::NotFound, ErrorKind::PermissionDenied].contains(&error.kind());
+        return if elsewhere { Ok(None) } else { Err(Failure::new(format!("{}: {error}", file.display()))) };
+    }
+    let key = tls::private_key(&file)?;
+    let signer = Signer::from_pkcs8(key.secret_der());
+    signer.map(Some).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+}
+
+/// The public keys of a file.
+pub(super) fn audit_keys(file: &Path) -> Result<Vec<PublicKey>, Failure> {
+    let keys = tls::public_keys(file)?;
+    let keys: Result<Vec<_>, _> = keys.iter().map(|key| PublicKey::from_spki(key)).collect();
+    let keys = keys.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
+    if keys.is_empty() {
+        return Err(Failure::new(format!("{}: has no public key in PEM", file.display())));
+    }
+    Ok(keys)
 }
 
 /// Issues a client certificate, signed by the CA in `pki`, to `pem` (leaf, then CA) and `key`.

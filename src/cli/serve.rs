@@ -1,6 +1,7 @@
 //! `entente serve`: where everything is put together.
 
-use super::{Failure, say};
+use super::{Failure, pki, say};
+use crate::audit::Signer;
 use crate::clock::Clock;
 use crate::config::{Ops, Settings};
 use crate::exchange::Exchange;
@@ -10,9 +11,11 @@ use crate::stix::judge::Judge;
 use crate::store::Store;
 use crate::store::sqlite::{ServerLock, Sqlite};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -79,8 +82,24 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, Failure> {
     // Now, not when the first sender waits for it.
     Judge::new()?;
     let lock = Sqlite::lock(&settings.server.data)?;
-    let store = Arc::new(Sqlite::open(&settings.server.data, clock.clone())?);
-    start_on(settings, clock, store, Some(lock))
+    let store = Sqlite::open(&settings.server.data, clock.clone())?;
+    store.sign_with(audit_signer(&settings.server.pki)?);
+    store.wait_at_most(settings.limits.writer());
+    start_on(settings, clock, Arc::new(store), Some(lock))
+}
+
+/// Who signs the audit trail. Where nobody does, as in an installation of an older version, a key is made.
+fn audit_signer(folder: &Path) -> Result<Signer, Failure> {
+    if !folder.join(pki::AUDIT_KEY).exists() {
+        pki::make_audit_key(folder)?;
+        tracing::info!(
+            "made {} and {}: keep a copy of the latter, which verifies the audit trail, elsewhere",
+            folder.join(pki::AUDIT_KEY).display(),
+            folder.join(pki::AUDIT_PUB).display()
+        );
+    }
+    let reason = || format!("{}: this account may not read it", folder.join(pki::AUDIT_KEY).display());
+    pki::audit_signer(folder)?.ok_or_else(|| Failure::new(reason()))
 }
 
 /// The same, on a store that is open.
@@ -100,6 +119,7 @@ pub fn start_on(
     let ops_address = ops.as_ref().map(TcpListener::local_addr).transpose()?;
     let public_url = settings.public_url(address.port());
     let exchange = Arc::new(Exchange::new(store, clock, settings.taxii.clone(), &public_url)?);
+    let evidence = Arc::clone(&exchange);
     let parts = Parts { exchange, limits: settings.limits, tls, taxii, ops };
     let (started, begun) = sync_channel(1);
     let (ending, ended) = oneshot::channel();
@@ -108,9 +128,14 @@ pub fn start_on(
         let (_lock, _ending) = (lock, ending);
         actix_rt::System::new().block_on(async move {
             let (server, stop) = serve(parts)?;
+            evidence.note_start();
+            actix_rt::spawn(tell_refusals(Arc::clone(&evidence)));
             // Nobody waits any more: then nobody needs to be told.
             let _ = started.send(stop);
-            server.await
+            let ended = server.await;
+            // Not left to whoever lets go of the store last: the program may end before that.
+            evidence.note_stop().await.map_err(std::io::Error::other)?;
+            ended
         })
     })?;
     match begun.recv() {
@@ -119,6 +144,14 @@ pub fn start_on(
             Ok(Err(error)) => Err(error.into()),
             _ => Err(Failure::new("the server's thread ended before it began: see the log")),
         },
+    }
+}
+
+/// Tells of counted refusals when their minute is over.
+async fn tell_refusals(exchange: Arc<Exchange>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        exchange.tell_refusals(false);
     }
 }
 

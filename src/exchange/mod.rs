@@ -14,6 +14,7 @@ mod administering;
 mod deleting;
 mod holding;
 mod reading;
+mod refusing;
 mod session;
 mod sign_in;
 mod writing;
@@ -21,14 +22,17 @@ mod writing;
 pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
 pub use deleting::Deleting;
 pub use holding::{Held, Holding, Wanted};
-pub use reading::{Found, Reading};
+pub use reading::{Found, Reading, Shown};
+pub use refusing::Refused;
 pub use session::Session;
 pub use sign_in::{Caller, NotSignedIn};
 pub use writing::{Added, Writing};
 
+pub use crate::audit::plain;
 pub use crate::store::StoreError;
 
 use crate::access::decide::No;
+use crate::audit::{Action, Actor, Entry};
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::registry::Registry;
@@ -37,8 +41,10 @@ use crate::taxii::objects::BodyError;
 use crate::taxii::page::Key;
 use crate::taxii::timestamp::Timestamp;
 use arc_swap::ArcSwap;
+use refusing::Refusals;
 use serde::Deserialize;
 use std::sync::Arc;
+use tokio::sync::oneshot::channel;
 
 /// How the exchange answers. The section `[taxii]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -139,6 +145,7 @@ pub struct Exchange {
     public_url: String,
     registry: ArcSwap<Registry>,
     cursor_key: Key,
+    refusals: Refusals,
 }
 
 impl Exchange {
@@ -147,7 +154,7 @@ impl Exchange {
         let registry = ArcSwap::from_pointee(store.registry()?);
         let cursor_key = store.cursor_key();
         let public_url = public_url.trim_end_matches('/').to_owned();
-        Ok(Self { store, clock, settings, public_url, registry, cursor_key })
+        Ok(Self { store, clock, settings, public_url, registry, cursor_key, refusals: Refusals::new() })
     }
 
     /// How it answers.
@@ -169,6 +176,35 @@ impl Exchange {
     pub fn ready(&self) -> Result<(), StoreError> {
         self.store.writable()?;
         self.store.generation().map(drop)
+    }
+
+    /// Takes note that the server begins to answer.
+    pub fn note_start(&self) {
+        self.note_own(Action::Start { version: env!("CARGO_PKG_VERSION") });
+    }
+
+    /// Takes note that the server has given its last answer, and of all that was counted and not told.
+    /// When this ends, the audit trail is on disk to its end, and its end is signed.
+    pub async fn note_stop(&self) -> Result<(), StoreError> {
+        self.tell_refusals(true);
+        let (done, recorded) = channel();
+        self.store.record(self.own(Action::Stop), done);
+        recorded.await.map_err(|_| StoreError::Broken("the store's writer has ended".to_owned()))?
+    }
+
+    /// Takes note that files were read anew: what they hold, and what came of it.
+    pub fn note_reload(&self, what: &str, outcome: &str) {
+        self.note_own(Action::Reload { what: what.to_owned(), outcome: outcome.to_owned() });
+    }
+
+    fn note_own(&self, action: Action) {
+        self.store.note(self.own(action));
+    }
+
+    /// An entry about the server itself.
+    fn own(&self, action: Action) -> Entry {
+        let actor = Actor { address: "server".to_owned(), ..Actor::default() };
+        Entry { at: self.now(), actor, action }
     }
 
     fn now(&self) -> Timestamp {

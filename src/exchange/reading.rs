@@ -2,11 +2,11 @@
 
 use super::{Caller, Error, Exchange};
 use crate::access::permission::World;
-use crate::audit::{Action, Entry};
+use crate::audit::{Action, Actor, Entry, Given};
 use crate::stix::head::Spec;
 use crate::stix::marking::TLP;
 use crate::store::registry::Collection;
-use crate::store::{Row, Scan};
+use crate::store::{Row, Scan, StoreError};
 use crate::taxii::filter::{Filter, Malformed, Query, Versions};
 use crate::taxii::manifest::Record;
 use crate::taxii::media_type;
@@ -14,6 +14,7 @@ use crate::taxii::page::{Bounds, Cursor, Page, PageWriter};
 use crate::taxii::timestamp::Timestamp;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use tokio::sync::oneshot::{Receiver, channel};
 
 /// The right of one caller to read one collection, up to its level.
 #[derive(Debug)]
@@ -33,14 +34,34 @@ enum View<'v> {
     Versions(&'v str),
 }
 
-/// A page to answer with, and what its headers say.
+/// A page that was found. What is in it is given out only once the audit trail says so: see
+/// [`Found::recorded`].
 #[derive(Debug)]
 pub struct Found {
+    shown: Shown,
+    /// Of a page that has something in it: told when its entry in the trail is on disk.
+    recorded: Option<Receiver<Result<(), StoreError>>>,
+}
+
+/// A page to answer with, and what its headers say.
+#[derive(Debug)]
+pub struct Shown {
     /// The page.
     pub page: Page,
     /// `X-TAXII-Date-Added-First`, `X-TAXII-Date-Added-Last` (TAXII 2.1 §3.2). Of an empty page,
     /// both say where the caller asked to begin: safe as a later `added_after`.
     pub dates: (Timestamp, Timestamp),
+}
+
+impl Found {
+    /// The page, once the audit trail says on disk who gets what of it. If nobody waits for it any
+    /// longer, the trail need not say it either.
+    pub async fn recorded(self) -> Result<Shown, Error> {
+        if let Some(recorded) = self.recorded {
+            recorded.await.map_err(|_| StoreError::Broken("the store's writer has ended".to_owned()))??;
+        }
+        Ok(self.shown)
+    }
 }
 
 /// Where a crawl goes on, and for what.
@@ -82,21 +103,27 @@ impl Reading {
         let filter = view.narrow(&place.filter);
         let items = query.limit.unwrap_or(usize::MAX).min(settings.page_size);
         let mut writer = PageWriter::new(view.list(), Bounds { items, octets: settings.page_octets });
-        let mut record = Vec::new();
-        let mut write = |row: &Row<'_>| view.write(row, &mut record, &mut writer);
+        let (mut record, mut given) = (Vec::new(), Given::default());
+        let mut write = |row: &Row<'_>| {
+            let fits = view.write(row, &mut record, &mut writer);
+            if fits.is_continue() {
+                given.push(row.date_added);
+            }
+            fits
+        };
         if self.predefined(&filter, place.after, &mut write)?.is_continue() {
             self.scan(&filter, place.after, view.shows_text(), &mut write)?;
         }
         let page = writer.finish(&self.empty(view), |last| {
             Cursor::new(last, place.filter.clone()).seal(&self.exchange.cursor_key, &self.scope(view))
         });
-        self.note(view, &place, page.items);
         if let (0, Some(id)) = (page.items, view.id()) {
             self.must_exist(id, &filter)?;
         }
+        let recorded = self.record(view, &place, given);
         let asked = place.after.unwrap_or(Timestamp::EPOCH);
         let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
-        Ok(Found { page, dates })
+        Ok(Found { shown: Shown { page, dates }, recorded })
     }
 
     /// A `next` carries the whole query: of the other parameters only `limit` still counts,
@@ -193,15 +220,26 @@ impl Reading {
         "{}".to_owned()
     }
 
-    fn note(&self, view: View<'_>, place: &Place, items: usize) {
+    /// Tells the audit trail of a page. One with something in it waits until that is on disk.
+    fn record(&self, view: View<'_>, place: &Place, given: Given) -> Option<Receiver<Result<(), StoreError>>> {
         let query = serde_json::json!({"object": view.id(), "added_after": place.after, "filter": place.filter});
+        let empty = given.count() == 0;
         let action = Action::Read {
             collection: self.collection.id.clone(),
             resource: view.noun(),
+            level: self.world.level,
             query: query.to_string(),
-            items,
+            given,
         };
-        self.exchange.store.note(Entry { at: self.exchange.now(), actor: self.caller.actor(), action });
+        let actor = Actor { client: self.caller.client.clone(), ..self.caller.actor() };
+        let entry = Entry { at: self.exchange.now(), actor, action };
+        if empty {
+            self.exchange.store.note(entry);
+            return None;
+        }
+        let (done, recorded) = channel();
+        self.exchange.store.record(entry, done);
+        Some(recorded)
     }
 }
 

@@ -32,6 +32,13 @@ impl Session {
         self.exchange.sign_in(&self.proven, &self.caller.address)
     }
 
+    /// The same session, of a caller whose software says that it is this.
+    #[must_use]
+    pub fn of_client(mut self, client: Option<&str>) -> Self {
+        self.caller.client = client.map(ToOwned::to_owned);
+        self
+    }
+
     /// Who is asking.
     pub fn caller(&self) -> &Caller {
         &self.caller

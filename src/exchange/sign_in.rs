@@ -20,6 +20,8 @@ pub struct Caller {
     pub credential: Fingerprint,
     /// The network address and port it asks from.
     pub address: String,
+    /// What its software says that it is (`User-Agent`): told on reads.
+    pub client: Option<String>,
 }
 
 impl Caller {
@@ -29,6 +31,7 @@ impl Caller {
             organisation: Some(self.name.clone()),
             credential: Some(self.credential),
             address: self.address.clone(),
+            client: None,
         }
     }
 }
@@ -60,6 +63,17 @@ fn reason(nobody: Nobody) -> &'static str {
     }
 }
 
+impl NotSignedIn {
+    /// The reason in a word, for the audit trail.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Certificate(_, nobody) => nobody.as_str(),
+            Self::Suspended => "suspended",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
 impl Exchange {
     /// Signs the holder of a proven certificate in. Asked anew on every request, so that a
     /// removed certificate is refused on the next one, on a live connection too.
@@ -79,6 +93,7 @@ impl Exchange {
             name: organisation.name.clone(),
             credential: fingerprint,
             address: address.to_owned(),
+            client: None,
         };
         Ok(Session::new(Arc::clone(self), registry, proven.clone(), caller))
     }

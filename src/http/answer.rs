@@ -1,7 +1,7 @@
 //! Answers: a resource, a page, an acceptance, nothing; and the headers that all have.
 
 use super::error::Problem;
-use crate::exchange::Found;
+use crate::exchange::Shown;
 use crate::taxii::media_type::TAXII;
 use crate::taxii::timestamp::Timestamp;
 use actix_http::body::BoxBody;
@@ -43,9 +43,9 @@ impl Answer {
     }
 
     /// 200 with a page and its two dates (TAXII 2.1 §3.2).
-    pub(super) fn page(found: Found) -> Self {
-        let items = found.page.items;
-        Self { dates: Some(found.dates), items, ..Self::text(StatusCode::OK, found.page.body) }
+    pub(super) fn page(shown: Shown) -> Self {
+        let items = shown.page.items;
+        Self { dates: Some(shown.dates), items, ..Self::text(StatusCode::OK, shown.page.body) }
     }
 
     /// 200 without a body (TAXII 2.1 §5.7).

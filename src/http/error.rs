@@ -18,6 +18,8 @@ pub(super) struct Problem {
     pub(super) error_id: String,
     /// What was wrong, as the log tells it: more than the caller may be told.
     pub(super) cause: Option<String>,
+    /// Why the caller is refused, in a word for the audit trail, if it is.
+    pub(super) reason: Option<&'static str>,
     /// The methods that there are.
     pub(super) allow: Option<&'static str>,
     /// Seconds after which it may be tried again.
@@ -31,7 +33,16 @@ impl Problem {
         let resource = Resource::new(status.as_u16(), status.canonical_reason().unwrap_or("Error"), description);
         // A struct of strings always has a JSON form.
         let body = serde_json::to_vec(&resource).unwrap_or_default();
-        Self { status, body, error_id: resource.error_id, cause: None, allow: None, retry_after: None, close: false }
+        Self {
+            status,
+            body,
+            error_id: resource.error_id,
+            cause: None,
+            reason: None,
+            allow: None,
+            retry_after: None,
+            close: false,
+        }
     }
 
     pub(super) fn not_acceptable() -> Self {
@@ -92,6 +103,10 @@ impl Problem {
         Self { cause: Some(cause.to_owned()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, description) }
     }
 
+    pub(super) fn not_recorded() -> Self {
+        Self::unavailable("the audit trail could not be written in time: nothing was given out")
+    }
+
     fn unavailable(cause: &str) -> Self {
         let description = "the server cannot do this now, and nothing was changed: try again";
         Self {
@@ -117,8 +132,10 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Absent => Self::absent(),
-            Error::Forbidden => Self::new(StatusCode::FORBIDDEN, &error.to_string()),
+            Error::Absent => Self { reason: Some("absent"), ..Self::absent() },
+            Error::Forbidden => {
+                Self { reason: Some("forbidden"), ..Self::new(StatusCode::FORBIDDEN, &error.to_string()) }
+            }
             Error::Malformed(malformed) => malformed.into(),
             Error::Body(BodyError::NoEnvelope(_)) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
             Error::Body(BodyError::NotJson(_) | BodyError::NotUtf8(_)) => {
@@ -148,7 +165,11 @@ impl From<NotSignedIn> for Problem {
     fn from(refusal: NotSignedIn) -> Self {
         match refusal {
             NotSignedIn::Store(error) => error.into(),
-            _ => Self { close: true, ..Self::new(StatusCode::UNAUTHORIZED, &refusal.to_string()) },
+            _ => Self {
+                close: true,
+                reason: Some(refusal.reason()),
+                ..Self::new(StatusCode::UNAUTHORIZED, &refusal.to_string())
+            },
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Limits {
     pub write_stall_seconds: u64,
     /// Request bodies in memory at a time, all together, in octets; more are told to come back later.
     pub body_octets: usize,
+    /// A request that the store must write about before it is answered is begun after this long.
+    pub writer_seconds: u64,
     /// Answers under way may take this long to finish when the server stops.
     pub drain_seconds: u64,
     /// Connections at a time; more wait until one ends.
@@ -45,6 +47,7 @@ impl Default for Limits {
             body_seconds: 900,
             body_octets: 1 << 30,
             write_stall_seconds: 30,
+            writer_seconds: 1,
             drain_seconds: 30,
             connections: 10_000,
             handshakes: 512,
@@ -64,6 +67,7 @@ impl Limits {
             ("body_octets_per_second", self.body_octets_per_second),
             ("body_seconds", self.body_seconds),
             ("write_stall_seconds", self.write_stall_seconds),
+            ("writer_seconds", self.writer_seconds),
             ("body_octets", self.body_octets as u64),
             ("connections", self.connections as u64),
             ("handshakes", self.handshakes as u64),
@@ -93,6 +97,11 @@ impl Limits {
 
     pub(super) fn keep_alive(&self) -> Duration {
         Duration::from_secs(self.keep_alive_seconds)
+    }
+
+    /// How long a request waits for the store's writer to begin with it.
+    pub fn writer(&self) -> Duration {
+        Duration::from_secs(self.writer_seconds)
     }
 
     pub(super) fn write_stall(&self) -> Duration {

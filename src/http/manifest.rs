@@ -5,8 +5,8 @@ use super::answer::Answer;
 use super::error::Problem;
 use crate::taxii::filter::Endpoint;
 
-pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
+pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
     let reading = asked.session.reading(root, collection)?;
     asked.accept()?;
-    Ok(Answer::page(reading.manifest(&asked.query(Endpoint::Collection)?)?))
+    asked.page(reading.manifest(&asked.query(Endpoint::Collection)?)?).await
 }

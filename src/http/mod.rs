@@ -27,15 +27,17 @@ mod stream;
 pub mod tls;
 mod versions;
 
-use crate::exchange::{Exchange, Session};
+use crate::exchange::{Exchange, Found, Session};
 use crate::taxii::filter::{Endpoint, Query, dry_run};
 use crate::taxii::media_type::{self, Content};
 use actix_http::RequestHead;
 use actix_http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use answer::Answer;
 use error::Problem;
 use limits::Limits;
 use metrics::Metrics;
 use std::sync::Arc;
+use tokio::time::timeout;
 
 /// What every handler works with. One for each server, shared by its workers.
 #[derive(Debug)]
@@ -90,6 +92,13 @@ impl Asked<'_> {
     /// Whether objects are to be judged and not added; 400 if that cannot be told.
     fn dry_run(&self) -> Result<bool, Problem> {
         dry_run(self.raw_query()?).map_err(Problem::from)
+    }
+
+    /// A page, once the audit trail has on disk who gets what of it; 503 if that takes too long.
+    async fn page(&self, found: Found) -> Result<Answer, Problem> {
+        let recorded = timeout(self.door.limits.writer(), found.recorded()).await;
+        let shown = recorded.map_err(|_| Problem::not_recorded())??;
+        Ok(Answer::page(shown))
     }
 
     fn raw_query(&self) -> Result<&str, Problem> {

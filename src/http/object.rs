@@ -5,10 +5,10 @@ use super::answer::Answer;
 use super::error::Problem;
 use crate::taxii::filter::Endpoint;
 
-pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str, object: &str) -> Result<Answer, Problem> {
+pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str, object: &str) -> Result<Answer, Problem> {
     let reading = asked.session.reading(root, collection)?;
     asked.accept()?;
-    Ok(Answer::page(reading.object(object, &asked.query(Endpoint::Object)?)?))
+    asked.page(reading.object(object, &asked.query(Endpoint::Object)?)?).await
 }
 
 pub(super) async fn delete(asked: &Asked<'_>, root: &str, collection: &str, object: &str) -> Result<Answer, Problem> {

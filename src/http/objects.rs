@@ -6,10 +6,10 @@ use super::{Asked, body};
 use crate::taxii::filter::Endpoint;
 use actix_http::Payload;
 
-pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
+pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
     let reading = asked.session.reading(root, collection)?;
     asked.accept()?;
-    Ok(Answer::page(reading.objects(&asked.query(Endpoint::Collection)?)?))
+    asked.page(reading.objects(&asked.query(Endpoint::Collection)?)?).await
 }
 
 pub(super) async fn post(

@@ -86,16 +86,16 @@ impl<'p> Route<'p> {
             Self::Status(root, id) if get => status::get(asked, root, id),
             Self::Collections(root) if get => collections::get(asked, root),
             Self::Collection(root, id) if get => collections::get_one(asked, root, id),
-            Self::Manifest(root, id) if get => manifest::get(asked, root, id),
-            Self::Objects(root, id) if get => objects::get(asked, root, id),
+            Self::Manifest(root, id) if get => manifest::get(asked, root, id).await,
+            Self::Objects(root, id) if get => objects::get(asked, root, id).await,
             Self::Objects(root, id) if asked.head.method == Method::POST => {
                 objects::post(asked, root, id, payload).await
             }
-            Self::Object(root, id, object) if get => object::get(asked, root, id, object),
+            Self::Object(root, id, object) if get => object::get(asked, root, id, object).await,
             Self::Object(root, id, object) if asked.head.method == Method::DELETE => {
                 object::delete(asked, root, id, object).await
             }
-            Self::Versions(root, id, object) if get => versions::get(asked, root, id, object),
+            Self::Versions(root, id, object) if get => versions::get(asked, root, id, object).await,
             Self::Holds(root, id) if get => hold::get(asked, root, id),
             Self::Holds(root, id) if asked.head.method == Method::POST => hold::post(asked, root, id, payload).await,
             Self::Hold(root, id, hold) if asked.head.method == Method::DELETE => {

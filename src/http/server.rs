@@ -9,8 +9,9 @@ use super::stream::{Peer, Stream};
 use super::{Asked, Door, body, ops};
 use crate::access::proof::certificate::{Certificate, Proven};
 use crate::clock::stopwatch;
-use crate::exchange::{Exchange, Session};
+use crate::exchange::{Exchange, Refused, Session, plain};
 use actix_http::body::{BodySize, BoxBody, MessageBody};
+use actix_http::header::USER_AGENT;
 use actix_http::{HttpServiceBuilder, Payload, Request, RequestHead, Response};
 use actix_server::{Server, ServerHandle};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service};
@@ -27,6 +28,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+
+/// Characters of a logged text that a caller chose, at most.
+const LONGEST_LOGGED: usize = 256;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -152,8 +156,10 @@ async fn accept(
     socket: TcpStream,
 ) -> Result<(Stream, Option<SocketAddr>), ()> {
     let refuse = |address: Option<SocketAddr>, reason: &'static str, error: &dyn std::fmt::Display| {
-        let address = address.map(tracing::field::display);
-        tracing::info!(address, reason, %error, "handshake refused");
+        if door.exchange.refused(handshake(address, reason)) {
+            let error = plain(&error.to_string(), LONGEST_LOGGED);
+            tracing::info!(address = address.map(tracing::field::display), reason, error, "handshake refused");
+        }
         door.metrics.tls_refused(reason);
         Err(())
     };
@@ -179,6 +185,20 @@ async fn accept(
     door.metrics.connection_began();
     let stream = Stream::new(tls, peer, Arc::clone(&door.metrics), door.limits.write_stall());
     Ok((stream, address))
+}
+
+fn handshake(address: Option<SocketAddr>, reason: &'static str) -> Refused {
+    Refused {
+        address: address.map_or_else(String::new, |address| address.to_string()),
+        ip: address.map(|address| address.ip()),
+        organisation: None,
+        credential: None,
+        endpoint: "handshake",
+        method: None,
+        path: None,
+        status: None,
+        reason,
+    }
 }
 
 /// Why a handshake failed, in a word for the metrics.
@@ -213,7 +233,8 @@ fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody
     match verdict {
         Ok(()) => Ok(request),
         Err(problem) => {
-            let event = Event::refused(&problem);
+            let mut event = Event::refused(&problem);
+            event.untold = !is_told(door, &request, &problem, None);
             let response = problem.into_response();
             log(door, request.head(), &response, &event);
             Err(body::hold(response, request.take_payload()))
@@ -223,7 +244,8 @@ fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody
 
 /// Answers one request, whatever happens, and logs it.
 async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBody>, Infallible> {
-    let mut event = Event { begun: stopwatch(), items: 0, organisation: None, error_id: None, cause: None };
+    let mut event =
+        Event { begun: stopwatch(), items: 0, organisation: None, error_id: None, cause: None, untold: false };
     let mut payload = request.take_payload();
     let session = sign_in(&door, &request);
     event.organisation = session.as_ref().ok().map(|session| session.caller().name.clone());
@@ -236,6 +258,7 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
         Err(problem) => {
             event.error_id = Some(problem.error_id.clone());
             event.cause.clone_from(&problem.cause);
+            event.untold = !is_told(&door, &request, problem, event.organisation.as_deref());
         }
     }
     let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
@@ -250,13 +273,15 @@ struct Event {
     organisation: Option<String>,
     error_id: Option<String>,
     cause: Option<String>,
+    /// It is a refusal that is counted rather than told.
+    untold: bool,
 }
 
 impl Event {
     /// Of a request that is refused before it is anybody's.
     fn refused(problem: &Problem) -> Self {
         let (error_id, cause) = (Some(problem.error_id.clone()), problem.cause.clone());
-        Self { begun: stopwatch(), items: 0, organisation: None, error_id, cause }
+        Self { begun: stopwatch(), items: 0, organisation: None, error_id, cause, untold: false }
     }
 }
 
@@ -267,7 +292,27 @@ async fn handle(door: &Door, session: Session, head: &RequestHead, payload: &mut
 
 fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
     let peer = request.conn_data::<Arc<Peer>>().ok_or_else(|| Problem::internal("a request on no connection"))?;
-    Ok(door.exchange.sign_in(&peer.proven, &peer.address.to_string())?)
+    let session = door.exchange.sign_in(&peer.proven, &peer.address.to_string())?;
+    let client = request.head().headers.get(USER_AGENT).map(|client| String::from_utf8_lossy(client.as_bytes()));
+    Ok(session.of_client(client.as_deref()))
+}
+
+/// Takes note of a problem that is a refusal. Gives whether the log is to tell of it: of every
+/// request of a member, and of strangers as far as they are told of at all.
+fn is_told(door: &Door, request: &Request, problem: &Problem, organisation: Option<&str>) -> bool {
+    let (Some(reason), Some(peer)) = (problem.reason, request.conn_data::<Arc<Peer>>()) else { return true };
+    let refused = Refused {
+        address: peer.address.to_string(),
+        ip: Some(peer.address.ip()),
+        organisation: organisation.map(ToOwned::to_owned),
+        credential: Some(peer.proven.certificate.fingerprint),
+        endpoint: Route::of(request.path()).map_or("none", Route::name),
+        method: Some(request.method().to_string()),
+        path: Some(request.path().to_owned()),
+        status: Some(problem.status.as_u16()),
+        reason,
+    };
+    door.exchange.refused(refused) || organisation.is_some()
 }
 
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.
@@ -277,7 +322,10 @@ fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Ev
     let status = response.status().as_u16();
     let endpoint = Route::of(head.uri.path()).map_or("none", Route::name);
     door.metrics.answered(endpoint, head.method.as_str(), status, *items, took);
-    let path: String = head.uri.path().chars().take(256).collect();
+    if event.untold {
+        return;
+    }
+    let path = plain(head.uri.path(), LONGEST_LOGGED);
     let octets = match response.body().size() {
         BodySize::Sized(octets) => octets,
         BodySize::None | BodySize::Stream => 0,

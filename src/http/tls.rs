@@ -14,7 +14,7 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -96,6 +96,12 @@ pub fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, PkiError> {
     }
     PrivateKeyDer::from_pem_file(file)
         .map_err(|error| PkiError::new(file, format!("is no private key in PEM: {error}")))
+}
+
+/// Reads all public keys of a PEM file.
+pub fn public_keys(file: &Path) -> Result<Vec<SubjectPublicKeyInfoDer<'static>>, PkiError> {
+    let fault = |error| PkiError::new(file, format!("is no public key in PEM: {error}"));
+    SubjectPublicKeyInfoDer::pem_file_iter(file).map_err(fault)?.collect::<Result<_, _>>().map_err(fault)
 }
 
 /// Reads all certificates of a PEM file.

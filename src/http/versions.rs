@@ -5,8 +5,8 @@ use super::answer::Answer;
 use super::error::Problem;
 use crate::taxii::filter::Endpoint;
 
-pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str, object: &str) -> Result<Answer, Problem> {
+pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str, object: &str) -> Result<Answer, Problem> {
     let reading = asked.session.reading(root, collection)?;
     asked.accept()?;
-    Ok(Answer::page(reading.versions(object, &asked.query(Endpoint::Versions)?)?))
+    asked.page(reading.versions(object, &asked.query(Endpoint::Versions)?)?).await
 }

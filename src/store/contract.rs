@@ -4,15 +4,20 @@
 use super::hold::{From, Hold, Subject, Until};
 use super::memory::Memory;
 use super::registry::{Change, Collection, Downgrade, Registry, Root, Rules};
-use super::sqlite::Sqlite;
-use super::{Author, Candidate, ChangeError, Deleted, Deletion, Holding, Offer, Push, Releasing, Row, Scan, Store};
+use super::sqlite::{Ledger, Sqlite};
+use super::{
+    Author, Candidate, ChangeError, Deleted, Deletion, Holding, Offer, Push, Registrar as _, Releasing, Row, Scan,
+    Store, Trail as _,
+};
 use crate::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof, Secret};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, Grant, World};
 use crate::access::proof::certificate::Name;
 use crate::access::terms::Terms;
-use crate::audit::Actor;
+use crate::audit::checkpoint::tests::signer;
+use crate::audit::verify::{Report, Verifier};
+use crate::audit::{Action, Actor, Entry, GENESIS, PublicKey, link};
 use crate::clock::Clock;
 use crate::stix::finding::{Profile, Verdict};
 use crate::stix::head::{Head, Spec};
@@ -92,7 +97,7 @@ fn credential(organisation: OrganisationKey, proof: Proof) -> Credential {
 }
 
 fn actor() -> Actor {
-    Actor { organisation: Some("anna".into()), credential: None, address: "127.0.0.1:1".into() }
+    Actor { organisation: Some("anna".into()), address: "127.0.0.1:1".into(), ..Actor::default() }
 }
 
 impl Bench {
@@ -1076,6 +1081,87 @@ fn a_store_of_the_first_schema_becomes_one_of_today() {
     let odd = version("indicator--352c7c11-daf2-42bd-843b-be65edca9f61", 2, Level::Green);
     let pushed = bench.push_as(World::new(OrganisationKey(1), None, Timestamp::EPOCH), false, &[&odd]);
     assert_eq!(pushed.successes().len(), 1, "what cannot be read contradicts nothing");
+}
+
+/// What verifying a store's file finds.
+fn verify(directory: &std::path::Path, keys: &[PublicKey]) -> Report {
+    let mut verifier = Verifier::new(keys, None).unwrap();
+    Ledger::open(directory).unwrap().lines(0, &mut |line| verifier.take(&line)).unwrap();
+    verifier.finish()
+}
+
+#[test]
+fn the_trail_of_an_older_program_stays_as_it_is_and_goes_on() {
+    let Bench { store, micros, directory, .. } = sqlite();
+    drop(store);
+    let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
+    file.execute_batch(
+        "DROP TABLE checkpoint; DROP TABLE audit;
+        CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL, link BLOB NOT NULL) STRICT;
+        PRAGMA user_version = 2",
+    )
+    .unwrap();
+    let mut previous = GENESIS;
+    for n in 0..5 {
+        let text = format!(r#"{{"at":"2026-01-01T00:00:0{n}.000000Z","address":"a","action":"gap","lost":{n}}}"#);
+        previous = link(&previous, &text);
+        file.execute("INSERT INTO audit (entry, link) VALUES (?, ?)", rusqlite::params![text, previous]).unwrap();
+    }
+    // Before any newer program has run on it.
+    let sound = |last, checkpoints| Report { first: 1, last, checkpoints, uncovered: 0, fault: None };
+    assert_eq!(verify(directory.path(), &[]), Report { uncovered: 5, ..sound(5, 0) });
+    let (signer, key) = signer(1);
+    let store = Sqlite::open(directory.path(), clock(&micros)).unwrap();
+    store.sign_with(signer);
+    store.change(&Change::AddRoot(Root { name: "more".into(), title: "More".into() }), &actor()).unwrap();
+    drop(store);
+    assert_eq!(verify(directory.path(), &[key]), sound(6, 1));
+    let texts: Vec<String> = {
+        let mut statement = file.prepare("SELECT entry FROM audit ORDER BY seq").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert!(texts[4].ends_with(r#""lost":4}"#) && texts[5].contains(r#""seq":6"#), "{texts:?}");
+}
+
+#[test]
+fn a_clock_that_steps_back_does_not_stop_checkpoints() {
+    let Bench { store, micros, directory, .. } = sqlite();
+    drop(store);
+    let (signer, key) = signer(1);
+    let store = Sqlite::open(directory.path(), clock(&micros)).unwrap();
+    store.sign_with(signer);
+    let stop = || Entry { at: Timestamp::EPOCH, actor: actor(), action: Action::Stop };
+    for round in 1..=3 {
+        (0..10_000).for_each(|_| store.note(stop()));
+        while verify(directory.path(), std::slice::from_ref(&key)).checkpoints < round {
+            // One more turn of the writer.
+            let (done, recorded) = tokio::sync::oneshot::channel();
+            store.record(stop(), done);
+            recorded.blocking_recv().unwrap().unwrap();
+        }
+        micros.fetch_sub(86_400_000_000, Ordering::Relaxed);
+    }
+    drop(store);
+    let report = verify(directory.path(), &[key]);
+    assert!(report.fault.is_none() && report.checkpoints <= 5 && report.uncovered == 0, "{report:?}");
+}
+
+#[test]
+fn what_nobody_waits_for_any_more_is_not_said() {
+    let Bench { store, directory, .. } = sqlite();
+    let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
+    file.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let before = verify(directory.path(), &[]).last;
+    let record = |store: &dyn Store| {
+        let (done, recorded) = tokio::sync::oneshot::channel();
+        store.record(Entry { at: Timestamp::EPOCH, actor: actor(), action: Action::Stop }, done);
+        recorded
+    };
+    let waiting = record(&*store);
+    drop(record(&*store));
+    file.execute_batch("ROLLBACK").unwrap();
+    waiting.blocking_recv().unwrap().unwrap();
+    assert_eq!(verify(directory.path(), &[]).last, before + 1);
 }
 
 #[test]

@@ -33,6 +33,7 @@ use bytes::Bytes;
 use hold::Hold;
 use registry::{Change, Refused, Registry, Rules};
 use std::ops::ControlFlow;
+use tokio::sync::oneshot::Sender;
 use uuid::Uuid;
 
 /// Why the store could not do its work. Nothing of the work was done.
@@ -137,7 +138,15 @@ pub trait Registrar: Send + Sync + 'static {
 pub trait Trail: Send + Sync + 'static {
     /// Takes an entry to be written with the next ones. Does not wait for the disk.
     fn note(&self, entry: audit::Entry);
+
+    /// Takes an entry without which something must not happen, and does not wait either: `done` is
+    /// told when the entry is on disk, or why it is not. If nobody waits for that any more before
+    /// the entry's turn comes, it is left out.
+    fn record(&self, entry: audit::Entry, done: Done);
 }
+
+/// Whom to tell that an entry is on disk, or why it is not.
+pub type Done = Sender<Result<(), StoreError>>;
 
 /// What is asked of a scan. The world narrows it before anything else: `last`, `first`, the
 /// latest specification version and the end of a page are all computed as if what the
@@ -348,8 +357,8 @@ impl Deletion {
         if self.manage { self.world } else { World { level: None, ..self.world } }
     }
 
-    fn audit_entry(&self, digests: Vec<String>) -> audit::Entry {
-        let action = audit::Action::Delete { collection: self.collection_id.clone(), object: self.id.clone(), digests };
+    fn audit_entry(&self, deleted: Vec<audit::Gone>) -> audit::Entry {
+        let action = audit::Action::Delete { collection: self.collection_id.clone(), object: self.id.clone(), deleted };
         audit::Entry { at: self.at, actor: self.actor.clone(), action }
     }
 }
@@ -365,8 +374,10 @@ impl Holding {
 }
 
 impl Change {
-    fn audit_entry(&self, at: Timestamp, actor: &audit::Actor) -> audit::Entry {
-        let action = audit::Action::Administer { change: self.to_string() };
+    /// `before` and `after` are the whole registry.
+    fn audit_entry(&self, at: Timestamp, actor: &audit::Actor, before: &Registry, after: &Registry) -> audit::Entry {
+        let (before, after) = (self.record(before), self.record(after));
+        let action = audit::Action::Administer { change: self.to_string(), before, after };
         audit::Entry { at, actor: actor.clone(), action }
     }
 }

@@ -12,6 +12,7 @@ use crate::taxii::api_root;
 use crate::taxii::collections::alias_fault;
 use crate::taxii::timestamp::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -178,6 +179,11 @@ impl Registry {
         self.collections.iter().find(|collection| collection.root == root && collection.is_called(id_or_alias))
     }
 
+    /// The collection with this key.
+    pub fn collection_by_key(&self, key: CollectionKey) -> Option<&Collection> {
+        self.collections.iter().find(|collection| collection.key == key)
+    }
+
     /// The organisation with this name.
     pub fn organisation(&self, name: &str) -> Option<&Organisation> {
         self.organisations.iter().find(|organisation| organisation.name == name)
@@ -191,6 +197,11 @@ impl Registry {
     /// The credential with this key.
     pub fn credential(&self, key: CredentialKey) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.key == key)
+    }
+
+    /// The credential with this fingerprint.
+    pub fn credential_by_fingerprint(&self, fingerprint: Fingerprint) -> Option<&Credential> {
+        self.credentials.iter().find(|credential| credential.fingerprint() == fingerprint)
     }
 
     /// The trust anchor with this fingerprint.
@@ -282,8 +293,7 @@ impl Registry {
             refuse_if(secret.ceiling == Level::Red, || "what is RED never leaves by a secret".to_owned())?;
             refuse_if(secret.addresses.is_empty(), || "a secret is good at one address at least".to_owned())?;
         }
-        let same = |other: &&Credential| other.fingerprint() == credential.fingerprint();
-        let Some(other) = self.credentials.iter().find(same) else { return Ok(()) };
+        let Some(other) = self.credential_by_fingerprint(credential.fingerprint()) else { return Ok(()) };
         let owner =
             self.organisation_by_key(other.organisation).map_or("another one", |organisation| &organisation.name);
         let (what, fingerprint) = (other.proof.kind(), other.fingerprint());
@@ -346,6 +356,51 @@ fn title_fault(title: &str) -> Option<String> {
 
 fn is_uuid_4(text: &str) -> bool {
     Uuid::try_parse(text).is_ok_and(|id| id.get_version_num() == 4 && id.to_string() == text)
+}
+
+impl Change {
+    /// The record that the change is about, as it stands in a registry; `None` if it is not there.
+    /// Asked before and after the change, for the audit trail. Never holds a secret.
+    pub fn record(&self, registry: &Registry) -> Option<Value> {
+        let record = match self {
+            Self::AddRoot(root) => json(registry.root(&root.name)),
+            Self::AddCollection(collection) => json(registry.collection(&collection.root, &collection.id)),
+            Self::SetRules(key, _) => json(registry.collection_by_key(*key)),
+            Self::AddOrganisation { name, .. } => json(registry.organisation(name)),
+            Self::Suspend(key, _) | Self::DeclareIdentity(key, _) => json(registry.organisation_by_key(*key)),
+            Self::WithdrawIdentity(identity) => json(registry.identity_of(identity)),
+            Self::AddCredential(credential) => json(registry.credential_by_fingerprint(credential.fingerprint())),
+            Self::EndCredential(key, _) | Self::RevokeCredential(key, _) => json(registry.credential(*key)),
+            Self::SetAnchor(anchor) => json(registry.anchor(anchor.fingerprint)),
+            Self::RemoveAnchor(fingerprint) => json(registry.anchor(*fingerprint)),
+            Self::SetGrant(grant) => json(registry.grant(grant.organisation, grant.collection)),
+            Self::RevokeGrant(organisation, collection) => json(registry.grant(*organisation, *collection)),
+        };
+        record.map(|record| named(record, registry))
+    }
+}
+
+fn json(record: Option<&impl Serialize>) -> Option<Value> {
+    serde_json::to_value(record?).ok()
+}
+
+/// A record whose organisation and collection are called by name and id: keys mean nothing elsewhere.
+fn named(mut record: Value, registry: &Registry) -> Value {
+    let key = |record: &Value, member: &str| record.get(member).and_then(Value::as_i64);
+    if let Some(organisation) = key(&record, "organisation").map(OrganisationKey) {
+        let name = registry.organisation_by_key(organisation).map(|organisation| organisation.name.clone());
+        record["organisation"] = name.into();
+    }
+    if let Some(Value::Array(organisations)) = record.get_mut("organisations") {
+        for organisation in organisations {
+            let found = organisation.as_i64().and_then(|key| registry.organisation_by_key(OrganisationKey(key)));
+            *organisation = found.map(|found| found.name.clone()).into();
+        }
+    }
+    if let Some(collection) = key(&record, "collection").map(CollectionKey) {
+        record["collection"] = registry.collection_by_key(collection).map(|collection| collection.id.clone()).into();
+    }
+    record
 }
 
 impl fmt::Display for Change {

@@ -203,5 +203,6 @@ fn the_trail_says_who_deleted_what() {
         (&entry["organisation"], &entry["collection"], &entry["object"]),
         (&"writer".into(), &RW.into(), &id("indicator", 1).into())
     );
-    assert_eq!(entry["digests"], serde_json::json!([digest]));
+    assert_eq!(entry["deleted"][0]["digest"], digest);
+    assert_eq!(entry["deleted"][0]["version"], "2024-01-01T00:00:01.000Z");
 }

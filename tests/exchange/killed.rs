@@ -3,8 +3,9 @@
 use crate::support::actor::{Actor, Answer};
 use crate::support::objects::{envelope, marked};
 use crate::support::process::Installation;
+use crate::support::trail::{Trail, stamps};
 use entente::access::level::Level;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -24,6 +25,10 @@ struct Scene {
     next_id: AtomicUsize,
     /// Acknowledged ids.
     kept: Mutex<Vec<String>>,
+    /// Acknowledged requests, by their status ids.
+    statuses: Mutex<Vec<String>>,
+    /// Pages that came with something in them: first and last `date_added`, and how many.
+    pages: Mutex<Vec<Page>>,
 }
 
 impl Scene {
@@ -33,6 +38,8 @@ impl Scene {
             let address = *self.address.read().unwrap();
             match actor.at(address).attempt(method, path, body) {
                 Ok(answer) if [200, 202].contains(&answer.status) => return answer,
+                // On a busy machine the disk may take longer than an answer waits.
+                Ok(answer) if answer.status == 503 => thread::yield_now(),
                 Ok(answer) => panic!("{}", answer.text()),
                 Err(_) => thread::yield_now(),
             }
@@ -48,6 +55,7 @@ impl Scene {
             let objects: Vec<String> = (first..first + 1 + turn % 5).map(|n| marked(n, 1, level(n))).collect();
             let status = self.ask(&self.writer, "POST", OBJECTS, Some(&envelope(&objects))).json();
             assert_eq!(status["failure_count"], 0, "{status}");
+            self.statuses.lock().unwrap().push(status["id"].as_str().unwrap().to_owned());
             let ids =
                 status["successes"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned());
             self.kept.lock().unwrap().extend(ids);
@@ -70,6 +78,9 @@ impl Scene {
                 let (first, last) = page.dates();
                 let ids = page.ids();
                 assert!(ids.is_empty() || first > newest, "{first} does not rise above {newest}");
+                if !ids.is_empty() {
+                    self.pages.lock().unwrap().push((first, last.clone(), ids.len()));
+                }
                 found += ids.len();
                 seen.extend(ids);
                 newest = newest.max(last.clone());
@@ -90,6 +101,8 @@ impl Scene {
         }
     }
 }
+
+type Page = (String, String, usize);
 
 fn level(n: usize) -> Level {
     [Level::Green, Level::Amber, Level::Clear][n % 3]
@@ -121,6 +134,8 @@ fn nothing_acknowledged_is_lost_and_no_poller_misses_or_doubles_an_entry() {
         polling: AtomicBool::new(true),
         next_id: AtomicUsize::new(1),
         kept: Mutex::default(),
+        statuses: Mutex::default(),
+        pages: Mutex::default(),
     };
     let (org, green) = (installation.actor("org", server.address), installation.actor("green", server.address));
     let up_to_green = |id: &&String| level(number(id)) <= Level::Green;
@@ -146,7 +161,9 @@ fn nothing_acknowledged_is_lost_and_no_poller_misses_or_doubles_an_entry() {
         scene.polling.store(false, Ordering::Relaxed);
         pollers.into_iter().map(|poller| poller.join().unwrap()).collect()
     });
-    let kept = scene.kept.into_inner().unwrap();
+    let Scene { kept, statuses, pages, .. } = scene;
+    every_one_has_its_entry(&installation, &statuses.into_inner().unwrap(), &pages.into_inner().unwrap());
+    let kept = kept.into_inner().unwrap();
     let mine: HashSet<&String> = kept.iter().collect();
     let theirs: HashSet<&String> = kept.iter().filter(up_to_green).collect();
     for ((_, walk), (seen, expected)) in pollers.iter().zip(seen.iter().zip([&mine, &mine, &mine, &theirs, &theirs])) {
@@ -158,6 +175,33 @@ fn nothing_acknowledged_is_lost_and_no_poller_misses_or_doubles_an_entry() {
     let in_order: Vec<&String> = seen[0].iter().filter(up_to_green).collect();
     assert!(in_order.into_iter().eq(&seen[3]), "who sees less sees it in the same order");
     assert_eq!(installation.run(&["check"]), "all is well");
+}
+
+/// LOG-3: what was acknowledged is in the trail once, and each page that came at least once: a
+/// server may have been killed after it wrote the entry and before it sent the page.
+fn every_one_has_its_entry(installation: &Installation, statuses: &[String], pages: &[Page]) {
+    let trail = Trail::in_folder(&installation.path("data"));
+    let added: Vec<String> =
+        trail.all("add").iter().map(|entry| entry["status"].as_str().unwrap().to_owned()).collect();
+    let once: HashSet<&String> = added.iter().collect();
+    assert_eq!(once.len(), added.len());
+    assert!(statuses.iter().all(|status| once.contains(status)), "a push without an entry");
+    let mut read: HashMap<Page, usize> = HashMap::new();
+    for entry in trail.all("read") {
+        let given = stamps(&entry);
+        if let (Some(first), Some(last)) = (given.first(), given.last()) {
+            *read.entry((first.to_string(), last.to_string(), given.len())).or_default() += 1;
+        }
+    }
+    for page in pages {
+        let left = read.get_mut(page).unwrap_or_else(|| panic!("a page without an entry: {page:?}"));
+        *left = left.checked_sub(1).unwrap_or_else(|| panic!("more pages than entries: {page:?}"));
+    }
+    // One more than these for each poller and kill, at most.
+    let more: usize = read.values().sum();
+    assert!(more <= 5 * KILLS, "{more} entries of pages that nobody got");
+    let said = installation.run(&["audit", "verify"]);
+    assert!(said.starts_with("sound: "), "{said}");
 }
 
 /// Which object an id is of: see `objects::id`.

@@ -120,7 +120,7 @@ impl Administering {
     }
 
     fn actor(&self) -> Actor {
-        Actor { organisation: None, credential: None, address: self.operator.clone() }
+        Actor { address: self.operator.clone(), ..Actor::default() }
     }
 }
 

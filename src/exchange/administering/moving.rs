@@ -1,18 +1,24 @@
 //! Moving objects in and out by hand.
 
 use super::Administering;
+use crate::access::level::Level;
 use crate::access::permission::{Grant, World};
-use crate::audit::{Action, Entry};
+use crate::audit::{Action, Entry, Given};
 use crate::exchange::{Error, Writing};
+use crate::store::registry::Collection;
 use crate::store::{ChangeError, StoreError};
 use crate::taxii::status::Status;
+use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use tokio::sync::oneshot::channel;
 use uuid::Uuid;
 
+/// Numbers in one entry of the trail about an export, at most.
+const NUMBERS: usize = 4000;
 /// Objects of an import that are committed together.
 const BATCH: usize = 1000;
 
@@ -60,21 +66,55 @@ impl Administering {
     /// Writes every version of every object of a collection to `out`, as a bundle of the texts as received.
     pub fn export(&self, collection: &str, out: &mut dyn Write) -> Result<usize, ExportError> {
         let collection = self.collection(collection)?;
+        let last = self.record_export(&collection)?;
         let (mut written, mut outcome) = (0usize, Ok(()));
         write!(out, "{{\"type\":\"bundle\",\"id\":\"bundle--{}\",\"objects\":[", Uuid::new_v4())?;
         self.exchange.store.every(collection.key, &mut |row| {
+            // What was added since is not in the trail yet.
+            if last.is_none_or(|last| row.date_added > last) {
+                return ControlFlow::Break(());
+            }
             let separator: &[u8] = if written == 0 { b"\n" } else { b",\n" };
             outcome = out.write_all(separator).and_then(|()| out.write_all(row.text));
             written += 1;
             if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         outcome?;
-        let action =
-            Action::Read { collection: collection.id, resource: "export", query: String::new(), items: written };
-        self.exchange.store.note(Entry { at: self.exchange.now(), actor: self.actor(), action });
         out.write_all(b"\n]}\n")?;
         out.flush()?;
         Ok(written)
+    }
+
+    /// Says in the audit trail what an export gives out, and waits until that is on disk. Gives the
+    /// `date_added` of the last of it.
+    fn record_export(&self, collection: &Collection) -> Result<Option<Timestamp>, StoreError> {
+        let (mut given, mut last, mut outcome) = (Given::default(), None, Ok(()));
+        self.exchange.store.every(collection.key, &mut |row| {
+            given.push(row.date_added);
+            last = Some(row.date_added);
+            if given.as_slice().len() < NUMBERS {
+                return ControlFlow::Continue(());
+            }
+            outcome = self.record_given(&collection.id, std::mem::take(&mut given));
+            if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        outcome?;
+        self.record_given(&collection.id, given)?;
+        Ok(last)
+    }
+
+    fn record_given(&self, collection: &str, given: Given) -> Result<(), StoreError> {
+        let action = Action::Read {
+            collection: collection.to_owned(),
+            resource: "export",
+            level: Some(Level::Red),
+            query: String::new(),
+            given,
+        };
+        let (done, recorded) = channel();
+        self.exchange.store.record(Entry { at: self.now(), actor: self.actor(), action }, done);
+        let gone = |_| StoreError::Broken("the store's writer has ended".to_owned());
+        recorded.blocking_recv().map_err(gone)?
     }
 }
 

@@ -227,7 +227,7 @@ fn downgrades(push: &Push, decisions: &[Option<Decision>], now: Timestamp) -> Ve
 impl Released {
     /// What the trail says of a hold that ended by itself.
     pub(super) fn entry(&self, collection: &str, now: Timestamp) -> Entry {
-        let actor = Actor { organisation: None, credential: None, address: "server".to_owned() };
+        let actor = Actor { address: "server".to_owned(), ..Actor::default() };
         Entry { at: now, actor, action: self.action(collection) }
     }
 

@@ -9,8 +9,8 @@ use super::admission::{self, Addition, Held, Table};
 use super::hold::{self, Hold, Reach, Rows, Subject, Version};
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row, Scan,
-    StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row,
+    Scan, StoreError, Trail,
 };
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
@@ -42,6 +42,7 @@ struct State {
     shelves: HashMap<CollectionKey, Shelf>,
     statuses: HashMap<Uuid, KeptStatus>,
     trail: Vec<String>,
+    head: audit::Head,
     last_key: i64,
 }
 
@@ -94,6 +95,11 @@ impl Memory {
 }
 
 impl State {
+    fn append(&mut self, entry: &audit::Entry) {
+        let text = self.head.append(entry);
+        self.trail.push(text);
+    }
+
     fn shelf(&mut self, collection: CollectionKey) -> &mut Shelf {
         let made = self.registry.collections.iter().find(|known| known.key == collection).map(|known| known.created);
         // As if something had been added just before it was made.
@@ -305,7 +311,7 @@ impl Memory {
         for (key, id) in ids {
             for released in hold::release_due(state.shelf(key), now)? {
                 let entry = released.entry(&id, now);
-                state.trail.push(entry.text());
+                state.append(&entry);
             }
         }
         Ok(state)
@@ -317,7 +323,7 @@ impl Holds for Memory {
         let entry = holding.audit_entry(self.now());
         let mut state = self.tended()?;
         hold::place(state.shelf(holding.collection), &holding.hold)?;
-        state.trail.push(entry.text());
+        state.append(&entry);
         Ok(())
     }
 
@@ -327,7 +333,7 @@ impl Holds for Memory {
             return Ok(None);
         };
         let action = released.action(&releasing.collection_id);
-        state.trail.push(audit::Entry { at: now, actor: releasing.actor, action }.text());
+        state.append(&audit::Entry { at: now, actor: releasing.actor, action });
         Ok(Some(released.versions))
     }
 
@@ -381,7 +387,7 @@ impl Entries for Memory {
             let kept = KeptStatus::of(&push, &status, now);
             state.statuses.insert(status.id, kept);
         }
-        state.trail.extend(entries.iter().map(audit::Entry::text));
+        entries.iter().for_each(|entry| state.append(entry));
         Ok(status)
     }
 
@@ -401,9 +407,13 @@ impl Entries for Memory {
         let is_of_doomed =
             |hold: &Hold| matches!(&hold.subject, Subject::Version { added, .. } if doomed.contains(added));
         shelf.holds.retain(|hold| !is_of_doomed(hold));
-        let firsts = gone.iter().filter(|entry| entry.first == entry.date_added);
-        let digests = firsts.map(|entry| audit::digest(&entry.text)).collect();
-        state.trail.push(deletion.audit_entry(digests).text());
+        let deleted = gone.iter().map(|entry| audit::Gone {
+            date_added: entry.date_added,
+            digest: audit::digest(&entry.text),
+            version: entry.shown_version(),
+        });
+        let entry = deletion.audit_entry(deleted.collect());
+        state.append(&entry);
         Ok(Deleted::Versions(doomed.len()))
     }
 
@@ -449,13 +459,14 @@ impl Registrar for Memory {
     }
 
     fn change(&self, change: &Change, actor: &audit::Actor) -> Result<(), ChangeError> {
-        let entry = change.audit_entry(self.now(), actor);
         let mut state = self.state();
         state.registry.check(change)?;
+        let before = state.registry.clone();
         state.last_key += 1;
         let key = state.last_key;
         state.registry.apply(change, key);
-        state.trail.push(entry.text());
+        let entry = change.audit_entry(self.now(), actor, &before, &state.registry);
+        state.append(&entry);
         Ok(())
     }
 
@@ -466,6 +477,12 @@ impl Registrar for Memory {
 
 impl Trail for Memory {
     fn note(&self, entry: audit::Entry) {
-        self.state().trail.push(entry.text());
+        self.state().append(&entry);
+    }
+
+    fn record(&self, entry: audit::Entry, done: Done) {
+        self.state().append(&entry);
+        // Whoever waited may have gone away meanwhile: then nobody is told.
+        drop(done.send(Ok(())));
     }
 }

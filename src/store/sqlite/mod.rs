@@ -5,12 +5,16 @@
 //! behind every read: [`scan`].
 
 mod hold;
+mod ledger;
 mod registry;
 mod scan;
 mod schema;
 mod table;
+mod trail;
+mod work;
 mod writer;
 
+pub use ledger::Ledger;
 #[cfg(test)]
 pub(super) use scan::plan;
 #[cfg(test)]
@@ -19,8 +23,8 @@ pub(super) use schema::of_schema;
 use super::hold::Hold;
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row, Scan,
-    StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row,
+    Scan, StoreError, Trail,
 };
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
@@ -29,6 +33,7 @@ use crate::clock::Clock;
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, ToSql, params};
 use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
@@ -88,6 +93,18 @@ impl Sqlite {
         Ok(Self { clock, path, readers: Mutex::default(), writer, cursor_key })
     }
 
+    /// From now on signs the end of the audit trail: every minute and every 10,000 entries if there
+    /// are new ones, and when it is closed.
+    pub fn sign_with(&self, signer: audit::Signer) {
+        self.writer.sign_with(signer);
+    }
+
+    /// From now on gives up a request to write that waited so long and was not begun. Without this,
+    /// a request waits as long as it takes.
+    pub fn wait_at_most(&self, patience: Duration) {
+        self.writer.wait_at_most(patience);
+    }
+
     /// Claims a data directory for a server. Refused while another one runs on it.
     pub fn lock(directory: &Path) -> Result<ServerLock, StoreError> {
         let path = directory.join(LOCK);
@@ -134,6 +151,8 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(128);
+    // A statement keeps its plan whatever is bound to it: without this it is planned anew for each page.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(schema::PRAGMAS)?;
     Ok(connection)
 }
@@ -261,6 +280,10 @@ impl Registrar for Sqlite {
 impl Trail for Sqlite {
     fn note(&self, entry: audit::Entry) {
         self.writer.note(entry);
+    }
+
+    fn record(&self, entry: audit::Entry, done: Done) {
+        self.writer.record(entry, done);
     }
 }
 

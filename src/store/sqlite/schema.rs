@@ -8,6 +8,7 @@
 //! | `hold`, `reach` | what is kept from whom, and which rows those reach |
 //! | `status` | status resources until they expire |
 //! | `audit` | the trail, chained |
+//! | `checkpoint` | signed words about where the trail ended, by the number of its last entry then |
 //! | `root`, `collection`, `organisation`, `identity`, `credential`, `anchor`, `anchor_for`, `permission` | the registry |
 //! | `meta` | one row: the registry's generation, the cursor key |
 //!
@@ -51,7 +52,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// One step per schema version, in order. A step is never edited once it was released.
-const STEPS: [&str; 3] = [TABLES, JUDGEMENT, TRUST];
+const STEPS: [&str; 4] = [TABLES, JUDGEMENT, TRUST, EVIDENCE];
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -235,6 +236,25 @@ const TRUST: &str = "
         placed_by INTEGER
     ) STRICT;
     CREATE INDEX hold_by_due ON hold (due) WHERE due IS NOT NULL;
+";
+
+/// Signed checkpoints of the trail. Entries that are there already stay as they are; the next number is
+/// that of the chain, and no second table need be written to know it.
+const EVIDENCE: &str = "
+    ALTER TABLE audit RENAME TO numbered;
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        entry TEXT NOT NULL,
+        link BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO audit SELECT seq, entry, link FROM numbered;
+    DROP TABLE numbered;
+
+    CREATE TABLE checkpoint (
+        seq INTEGER PRIMARY KEY,
+        statement TEXT NOT NULL,
+        signature TEXT NOT NULL
+    ) STRICT;
 ";
 
 /// Brings a file to the newest schema, all steps or none. A file of a

@@ -262,15 +262,18 @@ impl Shelf<'_> {
         Ok(())
     }
 
-    /// Deletes what a deletion means of what its caller may delete, and gives the digests of it.
-    pub(super) fn delete(&self, deletion: &Deletion) -> Result<(Deleted, Vec<String>), StoreError> {
+    /// Deletes what a deletion means of what its caller may delete, and gives what is gone.
+    pub(super) fn delete(&self, deletion: &Deletion) -> Result<(Deleted, Vec<audit::Gone>), StoreError> {
         let own = deletion.own_world();
-        let (mut doomed, mut digests) = (Vec::new(), Vec::new());
+        let mut doomed = Vec::new();
         let selection = deletion.selection();
         let scan = Scan { collection: self.collection, world: own, filter: &selection, after: None, with_text: true };
         scan::run(self.connection, &scan, &mut |row| {
-            doomed.push(row.date_added.micros());
-            digests.push(audit::digest(row.text));
+            doomed.push(audit::Gone {
+                date_added: row.date_added,
+                digest: audit::digest(row.text),
+                version: row.version.to_owned(),
+            });
             ControlFlow::Continue(())
         })?;
         if doomed.is_empty() {
@@ -278,14 +281,14 @@ impl Shelf<'_> {
             let whole = Scan { world: deletion.world, filter: &everything, ..scan.clone() };
             let seen = self.finds(&whole)?;
             let owned = self.finds(&Scan { world: own, ..whole })?;
-            return Ok((if seen && !owned { Deleted::Forbidden } else { Deleted::Absent }, digests));
+            return Ok((if seen && !owned { Deleted::Forbidden } else { Deleted::Absent }, doomed));
         }
         self.remember_owner(&deletion.id)?;
-        for date_added in &doomed {
-            self.remove(*date_added)?;
+        for gone in &doomed {
+            self.remove(gone.date_added.micros())?;
         }
         self.rebuild(&deletion.id)?;
-        Ok((Deleted::Versions(doomed.len()), digests))
+        Ok((Deleted::Versions(doomed.len()), doomed))
     }
 
     fn finds(&self, scan: &Scan<'_>) -> Result<bool, StoreError> {

@@ -2,23 +2,20 @@
 //! queue, and commits it together with one fsync. Nobody is answered before the commit.
 
 use super::hold::due;
-use super::registry;
-use super::table::Shelf;
-use crate::audit::{self, GENESIS};
+use super::trail::{Notes, Trail};
+use super::work::{add, delete, make_change, place, release, tend};
+use crate::audit::{self, Signer};
 use crate::clock::{Clock, stopwatch};
 use crate::store::registry::Change;
-use crate::store::{
-    ChangeError, Deleted, Deletion, Holding, KeptStatus, Offer, Push, Releasing, StoreError, admission, hold,
-};
+use crate::store::{ChangeError, Deleted, Deletion, Done, Holding, Offer, Push, Releasing, StoreError};
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi, params};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use rusqlite::{Connection, TransactionBehavior, ffi};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uuid::Uuid;
 
 /// Requests that may wait for the writer. One more is told to come back later.
 const QUEUE: usize = 256;
@@ -26,17 +23,22 @@ const QUEUE: usize = 256;
 const GROUP: usize = 64;
 /// Once its objects are this many octets, a group is large enough.
 const GROUP_OCTETS: usize = 32 << 20;
-/// Octets of entries for the trail that may wait in memory while the disk takes none.
-const NOTES: usize = 64 << 20;
-/// How long an entry that changes nothing may wait for a transaction to go with.
+/// How long an entry that nobody waits for may wait for a transaction to go with.
 const FLUSH: Duration = Duration::from_millis(200);
+/// The trail's end is signed this long after it was signed last, if there are new entries ...
+const SIGN: Duration = Duration::from_mins(1);
+/// ... or once there are so many.
+const SIGN_ENTRIES: u64 = 10_000;
+/// While nothing can be written, the log says so again after this long.
+const REMIND: Duration = Duration::from_mins(1);
 /// How long between two tidyings.
 const TIDY: Duration = Duration::from_secs(30);
 
 /// A handle on the writer. Dropping it lets the writer finish what waits, and waits for that.
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: Option<SyncSender<Job>>,
+    /// `None` only wakes the writer.
+    jobs: Option<SyncSender<Option<Job>>>,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,11 +47,20 @@ pub(super) struct Writer {
 struct Shared {
     queued: AtomicUsize,
     notes: Mutex<Notes>,
+    /// Whether the writer was woken for the notes and has not looked yet.
+    woken: AtomicBool,
+    signer: OnceLock<Signer>,
+    /// How long a job waits to be begun; without, as long as it takes.
+    patience: OnceLock<Duration>,
     /// Why nothing may be written any more, if so: after a failed fsync nobody knows what is on disk.
     stopped: Mutex<Option<StoreError>>,
 }
 
 impl Shared {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn stopped(&self) -> Option<StoreError> {
         self.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -62,31 +73,16 @@ impl Shared {
     }
 }
 
-/// Entries of the trail that wait for the next transaction.
-#[derive(Debug, Default)]
-struct Notes {
-    entries: Vec<audit::Entry>,
-    octets: usize,
-    lost: u64,
-}
-
-impl Notes {
-    /// Takes an entry in, or counts it as lost when there are too many.
-    fn keep(&mut self, entry: audit::Entry) {
-        // Queries are what can be long; all else of an entry is about this much.
-        let query = if let audit::Action::Read { query, .. } = &entry.action { query.len() } else { 0 };
-        let octets = self.octets + query + 512;
-        if octets > NOTES {
-            self.lost += 1;
-            return;
-        }
-        self.octets = octets;
-        self.entries.push(entry);
-    }
+/// Something to do, and who decides that it is done: the writer that begins with it, or the one
+/// that asked and would not wait any longer; whoever sets `taken` first.
+#[derive(Debug)]
+struct Job {
+    work: Work,
+    taken: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
-enum Job {
+enum Work {
     Add(Box<Push>, Reply<Status, StoreError>),
     Delete(Box<Deletion>, Reply<Deleted, StoreError>),
     Change(Box<(Change, audit::Actor)>, Reply<(), ChangeError>),
@@ -101,38 +97,59 @@ impl Writer {
     pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
         let (jobs, queue) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
-        let thread = Thread { connection, clock, shared: Arc::clone(&shared), tidied: stopwatch() };
+        let thread = Thread::new(connection, clock, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&queue));
         let thread = thread.map_err(|error| StoreError::Broken(format!("cannot start the writer: {error}")))?;
         Ok(Self { jobs: Some(jobs), shared, thread: Some(thread) })
     }
 
     pub(super) fn add(&self, push: Push) -> Result<Status, StoreError> {
-        self.submit(|reply| Job::Add(Box::new(push), reply))
+        self.submit(|reply| Work::Add(Box::new(push), reply))
     }
 
     pub(super) fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError> {
-        self.submit(|reply| Job::Delete(Box::new(deletion), reply))
+        self.submit(|reply| Work::Delete(Box::new(deletion), reply))
     }
 
     pub(super) fn change(&self, change: Change, actor: audit::Actor) -> Result<(), ChangeError> {
-        self.submit(|reply| Job::Change(Box::new((change, actor)), reply))
+        self.submit(|reply| Work::Change(Box::new((change, actor)), reply))
     }
 
     pub(super) fn place(&self, holding: Holding) -> Result<(), StoreError> {
-        self.submit(|reply| Job::Place(Box::new(holding), reply))
+        self.submit(|reply| Work::Place(Box::new(holding), reply))
     }
 
     pub(super) fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
-        self.submit(|reply| Job::Release(Box::new(releasing), reply))
+        self.submit(|reply| Work::Release(Box::new(releasing), reply))
     }
 
     pub(super) fn tend(&self) -> Result<(), StoreError> {
-        self.submit(Job::Tend)
+        self.submit(Work::Tend)
     }
 
     pub(super) fn note(&self, entry: audit::Entry) {
-        self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner).keep(entry);
+        self.shared.notes().keep(entry);
+    }
+
+    /// Takes an entry that somebody waits for, and wakes the writer.
+    pub(super) fn record(&self, entry: audit::Entry, done: Done) {
+        self.shared.notes().keep_for(entry, done);
+        if !self.shared.woken.swap(true, Ordering::AcqRel) {
+            // A full queue keeps the writer awake, and one that has ended cannot be woken.
+            let _ = self.jobs.as_ref().map(|jobs| jobs.try_send(None));
+        }
+    }
+
+    /// From now on signs the trail's end, now and then and at the end.
+    pub(super) fn sign_with(&self, signer: Signer) {
+        // The first one stays.
+        let _ = self.shared.signer.set(signer);
+    }
+
+    /// From now on a job is given up that is not begun after so long.
+    pub(super) fn wait_at_most(&self, patience: Duration) {
+        // The first one stays.
+        let _ = self.shared.patience.set(patience);
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -147,20 +164,30 @@ impl Writer {
         self.shared.stopped().map_or(Ok(()), Err)
     }
 
-    /// Hands a job over, and waits until it is committed or refused.
-    fn submit<T, E: From<StoreError>>(&self, job: impl FnOnce(Reply<T, E>) -> Job) -> Result<T, E> {
+    /// Hands a job over, and waits until it is committed or refused. One that is given up is never done.
+    fn submit<T, E: From<StoreError>>(&self, work: impl FnOnce(Reply<T, E>) -> Work) -> Result<T, E> {
         let gone = || StoreError::Broken("the store's writer has ended".to_owned());
+        let busy = || StoreError::Unavailable("the store is busy, or cannot be written to".to_owned());
         let (reply, answer) = sync_channel(1);
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        let taken = Arc::new(AtomicBool::new(false));
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = jobs.try_send(job(reply)) {
+        if let Err(error) = jobs.try_send(Some(Job { work: work(reply), taken: Arc::clone(&taken) })) {
             self.shared.queued.fetch_sub(1, Ordering::Relaxed);
             return Err(E::from(match error {
                 TrySendError::Full(_) => StoreError::Unavailable("too many requests wait to be written".to_owned()),
                 TrySendError::Disconnected(_) => gone(),
             }));
         }
-        answer.recv().map_err(|_| E::from(gone()))?
+        match self.shared.patience.get() {
+            None => answer.recv().map_err(|_| gone())?,
+            Some(patience) => match answer.recv_timeout(*patience) {
+                Ok(answered) => answered,
+                Err(RecvTimeoutError::Timeout) if !taken.swap(true, Ordering::AcqRel) => Err(busy().into()),
+                Err(RecvTimeoutError::Timeout) => answer.recv().map_err(|_| gone())?,
+                Err(RecvTimeoutError::Disconnected) => Err(gone().into()),
+            },
+        }
     }
 }
 
@@ -180,13 +207,29 @@ struct Thread {
     clock: Clock,
     shared: Arc<Shared>,
     tidied: Instant,
+    signed: Instant,
+    /// How many entries were appended since the trail's end was signed.
+    unsigned: u64,
+    /// When the log last said that nothing can be written, while that is so.
+    failing: Option<Instant>,
+}
+
+/// What a transaction did.
+struct Turn {
+    outcomes: Vec<Outcome>,
+    appended: u64,
+    signed: bool,
 }
 
 impl Thread {
-    fn run(mut self, queue: &Receiver<Job>) {
+    fn new(connection: Connection, clock: Clock, shared: Arc<Shared>) -> Self {
+        Self { connection, clock, shared, tidied: stopwatch(), signed: stopwatch(), unsigned: 0, failing: None }
+    }
+
+    fn run(mut self, queue: &Receiver<Option<Job>>) {
         loop {
             let first = match queue.recv_timeout(FLUSH) {
-                Ok(job) => Some(job),
+                Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
@@ -196,22 +239,26 @@ impl Thread {
                 && octets < GROUP_OCTETS
                 && let Ok(job) = queue.try_recv()
             {
-                octets += job.octets();
-                group.push(job);
+                octets += job.as_ref().map_or(0, Job::octets);
+                group.extend(job);
             }
             self.shared.queued.fetch_sub(group.len(), Ordering::Relaxed);
-            self.turn(group);
+            let due = self.unsigned >= SIGN_ENTRIES || self.signed.elapsed() >= SIGN;
+            self.turn(group, due);
         }
-        self.turn(Vec::new());
+        self.turn(Vec::new(), true);
     }
 
-    /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house work.
-    fn turn(&mut self, group: Vec<Job>) {
+    /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house
+    /// work. `sign`: it is time to sign the trail's end.
+    fn turn(&mut self, group: Vec<Job>, sign: bool) {
         let busy = !group.is_empty();
-        self.tend();
-        let notes = std::mem::take(&mut *self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        if busy || !notes.entries.is_empty() {
-            self.commit(group, notes);
+        self.shared.woken.store(false, Ordering::Release);
+        let notes = std::mem::take(&mut *self.shared.notes());
+        let sign = (sign || notes.end()) && self.shared.signer.get().is_some();
+        let held = due(&self.connection, self.clock.now().into()).is_ok_and(|due| !due.is_empty());
+        if busy || held || !notes.is_empty() || (sign && self.unsigned > 0) {
+            self.commit(group, notes, sign);
         }
         if self.tidied.elapsed() >= TIDY {
             self.tidied = stopwatch();
@@ -219,77 +266,63 @@ impl Thread {
         }
     }
 
-    /// Ends the holds whose time has come, before anything else is done that could see them.
-    fn tend(&mut self) {
-        let now = Timestamp::from(self.clock.now());
-        let tended = due(&self.connection, now).and_then(|due| {
-            if due.is_empty() || self.shared.stopped().is_some() {
-                return Ok(());
-            }
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            tend(&transaction, now)?;
-            transaction.commit().map_err(|error| {
-                self.shared.stop(stops_for_good(&error));
-                error.into()
-            })
-        });
-        if let Err(error) = tended {
-            tracing::warn!(%error, "holds whose time has come could not be ended: they are tried again");
-        }
-    }
-
-    fn commit(&mut self, group: Vec<Job>, notes: Notes) {
-        if let Some(reason) = &self.shared.stopped() {
-            fail(group, reason);
-            return self.keep_notes(notes);
-        }
-        match self.transact(&group, &notes) {
-            Ok(outcomes) => {
-                for (job, outcome) in group.into_iter().zip(outcomes) {
+    fn commit(&mut self, group: Vec<Job>, notes: Notes, sign: bool) {
+        let turn = self.shared.stopped().map_or_else(|| self.transact(&group, &notes, sign), Err);
+        match turn {
+            Ok(turn) => {
+                self.failing = None;
+                self.unsigned += turn.appended;
+                if turn.signed {
+                    (self.signed, self.unsigned) = (stopwatch(), 0);
+                }
+                notes.done();
+                for (job, outcome) in group.into_iter().zip(turn.outcomes) {
                     job.answer(outcome);
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "the store could not write");
-                fail(group, &error);
-                self.keep_notes(notes);
+                self.tell_of(&error);
+                for job in group {
+                    job.fail(&error);
+                }
+                let mut waiting = self.shared.notes();
+                let since = std::mem::take(&mut *waiting);
+                *waiting = notes.failed(&error, since);
             }
+        }
+    }
+
+    /// Says in the log that nothing can be written: now, and now and then while it is so.
+    fn tell_of(&mut self, error: &StoreError) {
+        if self.failing.is_none_or(|told| told.elapsed() >= REMIND) {
+            tracing::error!(%error, "the store could not write");
+            self.failing = Some(stopwatch());
         }
     }
 
     /// Does the whole group in one transaction. A job that cannot be done for a reason of its
     /// own is undone alone; anything else undoes them all.
-    fn transact(&mut self, group: &[Job], notes: &Notes) -> Result<Vec<Outcome>, StoreError> {
+    fn transact(&mut self, group: &[Job], notes: &Notes, sign: bool) -> Result<Turn, StoreError> {
         let now = Timestamp::from(self.clock.now());
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut trail = Trail::open(&transaction)?;
+        // Before anything is done that could see what they kept.
+        tend(&transaction, &mut trail, now)?;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
-            outcomes.push(job.perform(&transaction, now)?);
+            let given_up = job.taken.swap(true, Ordering::AcqRel);
+            outcomes.push(if given_up { Outcome::GivenUp } else { job.perform(&transaction, &mut trail, now)? });
         }
-        for entry in &notes.entries {
-            write_audit(&transaction, entry)?;
-        }
-        if notes.lost > 0 {
-            let actor = audit::Actor { organisation: None, credential: None, address: "store".to_owned() };
-            write_audit(
-                &transaction,
-                &audit::Entry { at: now, actor, action: audit::Action::Gap { lost: notes.lost } },
-            )?;
-        }
+        notes.append(&mut trail, now)?;
+        let appended = trail.appended;
+        let signer = self.shared.signer.get().filter(|_| sign && self.unsigned + appended > 0);
+        signer.map_or(Ok(()), |signer| trail.sign(signer, now))?;
+        let signed = signer.is_some();
         if let Err(error) = transaction.commit() {
             self.shared.stop(stops_for_good(&error));
             return Err(error.into());
         }
-        Ok(outcomes)
-    }
-
-    /// Puts entries back that could not be written, before those that came in since.
-    fn keep_notes(&self, mut notes: Notes) {
-        let mut waiting = self.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = std::mem::take(&mut *waiting);
-        notes.lost += since.lost;
-        since.entries.into_iter().for_each(|entry| notes.keep(entry));
-        *waiting = notes;
+        Ok(Turn { outcomes, appended, signed })
     }
 
     /// Forgets statuses whose time is over; and if nobody waits, gives the log's space back,
@@ -323,28 +356,31 @@ enum Outcome {
     Released(Option<usize>),
     Tended,
     Failed(StoreError),
+    /// Whoever asked would not wait any longer, and has been told so.
+    GivenUp,
 }
 
 impl Job {
     /// How much it is to write, more or less.
     fn octets(&self) -> usize {
         let text = |offer: &Offer| if let Offer::Sound(candidate) = offer { candidate.text.len() } else { 0 };
-        match self {
-            Self::Add(push, _) => push.offers.iter().map(text).sum(),
-            Self::Delete(..) | Self::Change(..) | Self::Place(..) | Self::Release(..) | Self::Tend(..) => 0,
+        match &self.work {
+            Work::Add(push, _) => push.offers.iter().map(text).sum(),
+            Work::Delete(..) | Work::Change(..) | Work::Place(..) | Work::Release(..) | Work::Tend(..) => 0,
         }
     }
 
     /// Does this job, or undoes it alone and says why. `Err` undoes the whole group.
-    fn perform(&self, connection: &Connection, now: Timestamp) -> Result<Outcome, StoreError> {
+    fn perform(&self, connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<Outcome, StoreError> {
         connection.execute_batch("SAVEPOINT job")?;
-        let outcome = match self {
-            Self::Add(push, _) => add(connection, push, now).map(Outcome::Added),
-            Self::Delete(deletion, _) => delete(connection, deletion).map(Outcome::Deleted),
-            Self::Change(change, _) => make_change(connection, &change.0, &change.1, now).map(Outcome::Changed),
-            Self::Place(holding, _) => place(connection, holding, now).map(|()| Outcome::Placed),
-            Self::Release(releasing, _) => release(connection, releasing, now).map(Outcome::Released),
-            Self::Tend(_) => tend(connection, now).map(|()| Outcome::Tended),
+        let before = trail.place();
+        let outcome = match &self.work {
+            Work::Add(push, _) => add(connection, trail, push, now).map(Outcome::Added),
+            Work::Delete(deletion, _) => delete(connection, trail, deletion).map(Outcome::Deleted),
+            Work::Change(change, _) => make_change(connection, trail, &change.0, &change.1, now).map(Outcome::Changed),
+            Work::Place(holding, _) => place(connection, trail, holding, now).map(|()| Outcome::Placed),
+            Work::Release(releasing, _) => release(connection, trail, releasing, now).map(Outcome::Released),
+            Work::Tend(_) => Ok(Outcome::Tended),
         };
         match outcome {
             Ok(outcome) => {
@@ -354,6 +390,7 @@ impl Job {
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             Err(error @ StoreError::Broken(_)) => {
                 connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
+                trail.return_to(before);
                 Ok(Outcome::Failed(error))
             }
         }
@@ -361,17 +398,24 @@ impl Job {
 
     fn answer(self, outcome: Outcome) {
         // Whoever asked may have gone away meanwhile: then nobody is told.
-        match (self, outcome) {
-            (Self::Add(_, reply), Outcome::Added(status)) => drop(reply.send(Ok(status))),
-            (Self::Delete(_, reply), Outcome::Deleted(deleted)) => drop(reply.send(Ok(deleted))),
-            (Self::Change(_, reply), Outcome::Changed(changed)) => drop(reply.send(changed)),
-            (Self::Place(_, reply), Outcome::Placed) | (Self::Tend(reply), Outcome::Tended) => drop(reply.send(Ok(()))),
-            (Self::Release(_, reply), Outcome::Released(versions)) => drop(reply.send(Ok(versions))),
-            (job, Outcome::Failed(error)) => job.fail(&error),
-            (job, _) => job.fail(&StoreError::Broken("the writer mixed up its answers".to_owned())),
+        match (self.work, outcome) {
+            (_, Outcome::GivenUp) => {}
+            (Work::Add(_, reply), Outcome::Added(status)) => drop(reply.send(Ok(status))),
+            (Work::Delete(_, reply), Outcome::Deleted(deleted)) => drop(reply.send(Ok(deleted))),
+            (Work::Change(_, reply), Outcome::Changed(changed)) => drop(reply.send(changed)),
+            (Work::Place(_, reply), Outcome::Placed) | (Work::Tend(reply), Outcome::Tended) => drop(reply.send(Ok(()))),
+            (Work::Release(_, reply), Outcome::Released(versions)) => drop(reply.send(Ok(versions))),
+            (work, Outcome::Failed(error)) => work.fail(&error),
+            (work, _) => work.fail(&StoreError::Broken("the writer mixed up its answers".to_owned())),
         }
     }
 
+    fn fail(self, error: &StoreError) {
+        self.work.fail(error);
+    }
+}
+
+impl Work {
     fn fail(self, error: &StoreError) {
         match self {
             Self::Add(_, reply) => drop(reply.send(Err(error.clone()))),
@@ -383,113 +427,10 @@ impl Job {
     }
 }
 
-fn fail(group: Vec<Job>, error: &StoreError) {
-    for job in group {
-        job.fail(error);
-    }
-}
-
-fn add(connection: &Connection, push: &Push, now: Timestamp) -> Result<Status, StoreError> {
-    let mut shelf = Shelf { connection, collection: push.collection };
-    let (status, entries) = admission::add(&mut shelf, push, now)?;
-    if !push.dry_run {
-        keep_status(connection, status.id, &KeptStatus::of(push, &status, now))?;
-    }
-    entries.iter().try_for_each(|entry| write_audit(connection, entry))?;
-    Ok(status)
-}
-
-fn place(connection: &Connection, holding: &Holding, now: Timestamp) -> Result<(), StoreError> {
-    let mut shelf = Shelf { connection, collection: holding.collection };
-    hold::place(&mut shelf, &holding.hold)?;
-    write_audit(connection, &holding.audit_entry(now))
-}
-
-fn release(connection: &Connection, releasing: &Releasing, now: Timestamp) -> Result<Option<usize>, StoreError> {
-    let mut shelf = Shelf { connection, collection: releasing.collection };
-    let Some(released) = hold::release(&mut shelf, releasing.id, now)? else { return Ok(None) };
-    let action = released.action(&releasing.collection_id);
-    write_audit(connection, &audit::Entry { at: now, actor: releasing.actor.clone(), action })?;
-    Ok(Some(released.versions))
-}
-
-/// Ends the holds whose time has come.
-fn tend(connection: &Connection, now: Timestamp) -> Result<(), StoreError> {
-    for (collection, id) in due(connection, now)? {
-        for released in hold::release_due(&mut Shelf { connection, collection }, now)? {
-            write_audit(connection, &released.entry(&id, now))?;
-        }
-    }
-    Ok(())
-}
-
-fn keep_status(connection: &Connection, id: Uuid, kept: &KeptStatus) -> Result<(), StoreError> {
-    const SQL: &str =
-        "INSERT INTO status (id, root, organisation, collection, expires, resource) VALUES (?, ?, ?, ?, ?, ?)";
-    connection.prepare_cached(SQL)?.execute(params![
-        id.as_bytes(),
-        kept.root,
-        kept.organisation.0,
-        kept.collection.0,
-        kept.expires.micros(),
-        kept.resource,
-    ])?;
-    Ok(())
-}
-
-fn delete(connection: &Connection, deletion: &Deletion) -> Result<Deleted, StoreError> {
-    let shelf = Shelf { connection, collection: deletion.collection };
-    let (deleted, digests) = shelf.delete(deletion)?;
-    if let Deleted::Versions(_) = deleted {
-        write_audit(connection, &deletion.audit_entry(digests))?;
-    }
-    Ok(deleted)
-}
-
-fn make_change(
-    connection: &Connection,
-    change: &Change,
-    actor: &audit::Actor,
-    now: Timestamp,
-) -> Result<Result<(), ChangeError>, StoreError> {
-    if let Err(refused) = registry::load_within(connection)?.check(change) {
-        return Ok(Err(refused.into()));
-    }
-    registry::change(connection, change)?;
-    write_audit(connection, &change.audit_entry(now, actor))?;
-    Ok(Ok(()))
-}
-
-/// Appends to the trail: each entry is linked to the one before it.
-fn write_audit(connection: &Connection, entry: &audit::Entry) -> Result<(), StoreError> {
-    const LAST: &str = "SELECT link FROM audit ORDER BY seq DESC LIMIT 1";
-    const APPEND: &str = "INSERT INTO audit (entry, link) VALUES (?, ?)";
-    let previous = connection.prepare_cached(LAST)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(GENESIS);
-    let text = entry.text();
-    connection.prepare_cached(APPEND)?.execute(params![text, audit::link(&previous, &text)])?;
-    Ok(())
-}
-
 /// A failed fsync: what it was to write may be lost although a later one succeeds.
 fn stops_for_good(error: &rusqlite::Error) -> Option<StoreError> {
     let code = error.sqlite_error().map(|error| error.extended_code)?;
     let failed = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC].contains(&code);
     let reason = "the disk failed to keep what was written: nothing more is taken until the server is started again";
     failed.then(|| StoreError::Unavailable(reason.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_wait_any_more_is_counted() {
-        let actor = audit::Actor { organisation: None, credential: None, address: String::new() };
-        let query = "q".repeat(1 << 20);
-        let action = audit::Action::Read { collection: String::new(), resource: "objects", query, items: 0 };
-        let entry = audit::Entry { at: Timestamp::EPOCH, actor, action };
-        let mut notes = Notes::default();
-        (0..100).for_each(|_| notes.keep(entry.clone()));
-        assert_eq!((notes.entries.len(), notes.lost), (63, 37));
-    }
 }

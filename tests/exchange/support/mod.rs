@@ -9,6 +9,7 @@ pub mod pki;
 pub mod process;
 pub mod schema;
 pub mod server;
+pub mod trail;
 
 pub use actor::Answer;
 pub use server::{EMPTY, MISSING, NO, RO, RW, Server, WO};

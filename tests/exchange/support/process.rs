@@ -110,7 +110,16 @@ impl Installation {
 impl Process {
     /// Starts a server, and waits until it answers; gives what it says before that, too.
     pub fn start(command: &mut Command) -> (Self, String) {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_with(command.stderr(Stdio::null()))
+    }
+
+    /// The same, with its log in a file.
+    pub fn start_logging(command: &mut Command, log: &Path) -> (Self, String) {
+        Self::start_with(command.stderr(std::fs::File::create(log).unwrap()))
+    }
+
+    fn start_with(command: &mut Command) -> (Self, String) {
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut process = Self { address: ([127, 0, 0, 1], 0).into(), child };
         let mut said = String::new();
         for line in BufReader::new(process.child.stdout.take().unwrap()).lines().map(Result::unwrap) {
@@ -121,6 +130,10 @@ impl Process {
             said.push_str(&format!("{line}\n"));
         }
         panic!("no server: {said}");
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL: nothing is finished, nothing is flushed.

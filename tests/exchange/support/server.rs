@@ -86,6 +86,8 @@ impl Server {
         settings.server.data = data;
         settings.server.pki = pki;
         settings.limits.workers = 2;
+        // A machine that runs all tests at once is slow.
+        settings.limits.writer_seconds = 30;
         let admin = Administering::new(Arc::clone(&store), clock.clone(), settings.taxii.clone(), "tester").unwrap();
         let running = start_on(&settings, clock.clone(), Arc::clone(&store), None).unwrap();
         let (address, ops) = (running.address, running.ops);

@@ -1,0 +1,138 @@
+//! Who saw an object: from what the trail says was given out.
+
+use super::given::runs;
+use super::line::Told;
+use crate::taxii::timestamp::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One version of an object in one collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The collection's id.
+    pub collection: String,
+    /// Its place in the collection's order.
+    pub date_added: Timestamp,
+    /// Its version.
+    pub version: String,
+}
+
+/// How a version was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// Its text was given out.
+    Content,
+    /// Its id and version were, in a manifest or a list of versions.
+    Name,
+    /// Something was given out of its collection after it was added: an older program did not say what.
+    Perhaps,
+}
+
+/// That an organisation saw a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// The organisation's name; for the operator, `operator` and the account's name.
+    pub organisation: String,
+    /// The collection's id.
+    pub collection: String,
+    /// The version; of what has none, its `date_added`.
+    pub version: String,
+    /// The version's place in the collection's order.
+    pub date_added: Timestamp,
+    /// How.
+    pub how: How,
+    /// When first.
+    pub first: String,
+    /// When last.
+    pub last: String,
+    /// How often.
+    pub times: u64,
+}
+
+/// The search for those who saw an object. First all entries are shown to [`Sought::learn`],
+/// then all again to [`Sought::look`].
+#[derive(Debug)]
+pub struct Sought {
+    object: String,
+    /// By collection, then by `date_added` in microseconds: the version.
+    places: BTreeMap<String, BTreeMap<i64, String>>,
+    seen: BTreeMap<(String, String, i64, How), Seen>,
+}
+
+impl Sought {
+    /// An object, and where it is now.
+    pub fn new(object: &str, places: Vec<Place>) -> Self {
+        let mut sought = Self { object: object.to_owned(), places: BTreeMap::new(), seen: BTreeMap::new() };
+        places.into_iter().for_each(|place| sought.add(place));
+        sought
+    }
+
+    /// Learns where the object was before versions of it were deleted.
+    pub fn learn(&mut self, text: &str) {
+        if !Told::may_be(text, "delete") {
+            return;
+        }
+        let Told { action, object, collection, deleted, .. } = Told::of(text);
+        if action != "delete" || object != self.object {
+            return;
+        }
+        for gone in deleted {
+            if let Some(date_added) = Timestamp::parse(&gone.date_added) {
+                self.add(Place { collection: collection.clone(), date_added, version: gone.version });
+            }
+        }
+    }
+
+    /// Looks whether an entry says that the object was given out.
+    pub fn look(&mut self, text: &str) {
+        if !Told::may_be(text, "read") {
+            return;
+        }
+        let told = Told::of(text);
+        let Some(versions) = self.places.get(&told.collection).filter(|_| told.action == "read") else { return };
+        let (how, spans) = match &told.given {
+            Some(given) if ["manifest", "versions"].contains(&told.resource.as_str()) => {
+                (How::Name, runs(given).collect())
+            }
+            Some(given) => (How::Content, runs(given).collect()),
+            None if told.items == 0 => (How::Perhaps, Vec::new()),
+            None => (How::Perhaps, vec![(i64::MIN, Timestamp::parse(&told.at).map_or(i64::MAX, Timestamp::micros))]),
+        };
+        let within = spans.into_iter().flat_map(|(begin, end)| versions.range(begin..=end));
+        let found: Vec<(i64, String)> = within.map(|(stamp, version)| (*stamp, version.clone())).collect();
+        found.into_iter().for_each(|(stamp, version)| self.note(&told, how, stamp, version));
+    }
+
+    /// Who saw it, by organisation, collection and version.
+    pub fn seen(self) -> Vec<Seen> {
+        self.seen.into_values().collect()
+    }
+
+    /// How many versions are known, those that are deleted included.
+    pub fn versions(&self) -> usize {
+        self.places.values().map(BTreeMap::len).sum()
+    }
+
+    fn add(&mut self, place: Place) {
+        self.places.entry(place.collection).or_default().insert(place.date_added.micros(), place.version);
+    }
+
+    fn note(&mut self, told: &Told, how: How, stamp: i64, version: String) {
+        let operator = || format!("operator {}", told.address);
+        let organisation = told.organisation.clone().unwrap_or_else(operator);
+        let key = (organisation.clone(), told.collection.clone(), stamp, how);
+        let seen = self.seen.entry(key).or_insert_with(|| Seen {
+            organisation,
+            collection: told.collection.clone(),
+            version,
+            date_added: Timestamp::from_micros(stamp),
+            how,
+            first: told.at.clone(),
+            last: told.at.clone(),
+            times: 0,
+        });
+        seen.last.clone_from(&told.at);
+        seen.times += 1;
+    }
+}

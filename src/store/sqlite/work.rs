@@ -1,0 +1,105 @@
+//! What the writer does within its transaction: each piece of work with its audit entries.
+
+use super::hold::due;
+use super::registry;
+use super::table::Shelf;
+use super::trail::Trail;
+use crate::audit;
+use crate::store::registry::Change;
+use crate::store::{ChangeError, Deleted, Deletion, Holding, KeptStatus, Push, Releasing, StoreError, admission, hold};
+use crate::taxii::status::Status;
+use crate::taxii::timestamp::Timestamp;
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+pub(super) fn add(
+    connection: &Connection,
+    trail: &mut Trail<'_>,
+    push: &Push,
+    now: Timestamp,
+) -> Result<Status, StoreError> {
+    let mut shelf = Shelf { connection, collection: push.collection };
+    let (status, entries) = admission::add(&mut shelf, push, now)?;
+    if !push.dry_run {
+        keep_status(connection, status.id, &KeptStatus::of(push, &status, now))?;
+    }
+    entries.iter().try_for_each(|entry| trail.append(entry))?;
+    Ok(status)
+}
+
+pub(super) fn place(
+    connection: &Connection,
+    trail: &mut Trail<'_>,
+    holding: &Holding,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    hold::place(&mut Shelf { connection, collection: holding.collection }, &holding.hold)?;
+    trail.append(&holding.audit_entry(now))
+}
+
+pub(super) fn release(
+    connection: &Connection,
+    trail: &mut Trail<'_>,
+    releasing: &Releasing,
+    now: Timestamp,
+) -> Result<Option<usize>, StoreError> {
+    let mut shelf = Shelf { connection, collection: releasing.collection };
+    let Some(released) = hold::release(&mut shelf, releasing.id, now)? else { return Ok(None) };
+    let action = released.action(&releasing.collection_id);
+    trail.append(&audit::Entry { at: now, actor: releasing.actor.clone(), action })?;
+    Ok(Some(released.versions))
+}
+
+/// Ends the holds whose time has come.
+pub(super) fn tend(connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<(), StoreError> {
+    for (collection, id) in due(connection, now)? {
+        for released in hold::release_due(&mut Shelf { connection, collection }, now)? {
+            trail.append(&released.entry(&id, now))?;
+        }
+    }
+    Ok(())
+}
+
+fn keep_status(connection: &Connection, id: Uuid, kept: &KeptStatus) -> Result<(), StoreError> {
+    const SQL: &str =
+        "INSERT INTO status (id, root, organisation, collection, expires, resource) VALUES (?, ?, ?, ?, ?, ?)";
+    connection.prepare_cached(SQL)?.execute(params![
+        id.as_bytes(),
+        kept.root,
+        kept.organisation.0,
+        kept.collection.0,
+        kept.expires.micros(),
+        kept.resource,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn delete(
+    connection: &Connection,
+    trail: &mut Trail<'_>,
+    deletion: &Deletion,
+) -> Result<Deleted, StoreError> {
+    let shelf = Shelf { connection, collection: deletion.collection };
+    let (deleted, gone) = shelf.delete(deletion)?;
+    if let Deleted::Versions(_) = deleted {
+        trail.append(&deletion.audit_entry(gone))?;
+    }
+    Ok(deleted)
+}
+
+pub(super) fn make_change(
+    connection: &Connection,
+    trail: &mut Trail<'_>,
+    change: &Change,
+    actor: &audit::Actor,
+    now: Timestamp,
+) -> Result<Result<(), ChangeError>, StoreError> {
+    let before = registry::load_within(connection)?;
+    if let Err(refused) = before.check(change) {
+        return Ok(Err(refused.into()));
+    }
+    registry::change(connection, change)?;
+    let after = registry::load_within(connection)?;
+    trail.append(&change.audit_entry(now, actor, &before, &after))?;
+    Ok(Ok(()))
+}

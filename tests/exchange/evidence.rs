@@ -1,0 +1,286 @@
+//! Evidence: what the audit trail says, and that nothing happens without it.
+
+use crate::support::actor::{Actor, TAXII, ask};
+use crate::support::objects::{envelope, id, indicator, marked};
+use crate::support::process::{Installation, PROGRAM, Process};
+use crate::support::server::{manifest, object, objects};
+use crate::support::trail::{Trail, stamps, until};
+use crate::support::{EMPTY, MISSING, NO, RW, Server, WO};
+use entente::access::level::Level;
+use entente::clock::stopwatch;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+const OBJECTS: &str = "/api1/collections/all/objects/";
+/// A second, and what a machine that is busy with other tests needs besides.
+const AT_ONCE: Duration = Duration::from_millis(1900);
+
+/// Rows: AUTH-13.
+#[test]
+fn a_page_says_exactly_which_entries_it_gave_out_and_to_whom() {
+    let server = Server::start();
+    let (writer, reader) = (server.actor("writer"), server.actor("reader"));
+    let pushed = [marked(1, 1, Level::Green), marked(2, 1, Level::Red), marked(3, 1, Level::Green)];
+    server.actor("manager").post(&objects(RW), &envelope(&pushed)).must_be(202);
+    writer.post(&objects(RW), &envelope(&[indicator(4, 1)])).must_be(202);
+    let headers = [("Accept", TAXII), ("User-Agent", "elastic-agent/9.2")];
+    let path = format!("{}?match[type]=indicator&limit=2", objects(RW));
+    let trail = Trail::of(&server);
+    for (method, resource, path) in [
+        ("GET", "objects", path.clone()),
+        ("HEAD", "objects", path),
+        ("GET", "manifest", manifest(RW)),
+        ("GET", "object", object(RW, &id("indicator", 1))),
+        ("GET", "versions", format!("{}versions/", object(RW, &id("indicator", 1)))),
+    ] {
+        let answer = reader.send(method, &path, &headers, None).must_be(200);
+        // It is there when the page is.
+        let entry = trail.last("read");
+        let given = stamps(&entry);
+        assert_eq!((&entry["resource"], &entry["organisation"]), (&resource.into(), &"reader".into()), "{entry}");
+        assert_eq!((&entry["client"], &entry["level"]), (&"elastic-agent/9.2".into(), &"green".into()), "{entry}");
+        assert_eq!(entry["items"], given.len(), "{entry}");
+        let dates = (given[0].to_string(), given[given.len() - 1].to_string());
+        assert_eq!(answer.dates(), dates, "{method} {resource}");
+        if method == "GET" {
+            let list = if resource == "versions" { "versions" } else { "objects" };
+            assert_eq!(answer.list(list).len(), given.len(), "{resource}");
+        }
+    }
+    assert!(trail.last("read")["query"].as_str().unwrap().contains(&id("indicator", 1)));
+    trail.must_be_sound();
+}
+
+#[test]
+fn what_is_empty_is_noted_too_and_waits_for_nobody() {
+    let server = Server::start();
+    server.actor("reader").get(&objects(EMPTY)).must_be(200);
+    let trail = Trail::of(&server);
+    until("an entry", || trail.all("read").iter().any(|entry| entry["items"] == 0 && entry["collection"] == EMPTY));
+}
+
+#[test]
+fn a_change_of_the_registry_says_what_was_and_what_is() {
+    let installation = Installation::furnished();
+    installation.run(&["grant", "org", "all", "--read", "green"]);
+    installation.run(&["collection", "set", "all", "--profile", "strict"]);
+    let prefix: Value = serde_json::from_str(&installation.run(&["cert", "list", "--json"])).unwrap();
+    let fingerprint = prefix["certificates"][0]["fingerprint"].as_str().unwrap();
+    installation.run(&["cert", "remove", "org", fingerprint]);
+    installation.run(&["grant", "org", "all"]);
+    let entries = Trail::in_folder(&installation.path("data")).all("administer");
+    let collection = entries[1]["after"]["id"].as_str().unwrap();
+    let named = |at: usize, when: &str, member: &str| entries[at][when][member].clone();
+    assert_eq!(entries[0]["after"], json!({"name": "api1", "title": "First"}));
+    assert!(entries[0].get("before").is_none());
+    let grant = |read: &str, write: bool| json!({"organisation": "org", "collection": collection, "read": read, "write": write, "manage": false});
+    assert_eq!((&entries[5]["before"], &entries[5]["after"]), (&grant("red", true), &grant("green", false)));
+    assert_eq!((named(6, "before", "profile"), named(6, "after", "profile")), (json!("standard"), json!("strict")));
+    assert_eq!((named(7, "before", "fingerprint"), entries[7].get("after")), (json!(fingerprint), None));
+    assert_eq!((&entries[8]["before"], entries[8].get("after")), (&grant("green", false), None));
+    assert!(entries.iter().all(|entry| entry["change"].as_str().is_some_and(|words| !words.is_empty())));
+}
+
+#[test]
+fn start_stop_and_checkpoints_are_in_the_trail_and_commands_sign_too() {
+    let installation = Installation::furnished();
+    let folder = installation.path("data");
+    let after_commands = Trail::in_folder(&folder).checkpoints();
+    assert_eq!(after_commands.len(), 5, "each command that changed something signed");
+    let server = installation.serve();
+    installation.actor("org", server.address).post(OBJECTS, &envelope(&[indicator(1, 1)])).must_be(202);
+    assert!(server.terminate());
+    let trail = Trail::in_folder(&folder);
+    assert_eq!(trail.last("start")["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(trail.entries().last().unwrap()["action"], "stop");
+    let newest = trail.checkpoints().pop().unwrap();
+    assert_eq!(newest["seq"], trail.entries().len());
+    let said = installation.run(&["audit", "verify"]);
+    assert!(said.starts_with(&format!("sound: entries 1 to {}, 6 checkpoints", newest["seq"])), "{said}");
+    assert!(said.ends_with("about the last 0 entries yet"), "{said}");
+}
+
+#[test]
+fn a_refusal_is_told_once_and_then_counted() {
+    let server = Server::start();
+    let trail = Trail::of(&server);
+    let (reader, stranger, nobody) = (server.actor("reader"), server.stranger(), server.actor_with(None));
+    for _ in 0..20 {
+        reader.post(&objects(RW), &envelope(&[indicator(1, 1)])).must_be(403);
+        reader.get(&objects(MISSING)).must_be(404);
+        reader.get(&object(RW, &id("indicator", 9))).must_be(404);
+        stranger.get(&objects(RW)).must_be(401);
+        nobody.refusal();
+    }
+    let path = server.path().to_owned();
+    let first: Vec<Value> = {
+        until("refusals", || trail.all("refusal").len() >= 4);
+        trail.all("refusal")
+    };
+    assert_eq!(first.len(), 4, "{first:?}");
+    let mut server = server;
+    server.restart();
+    let all = Trail::in_folder(&path.join("data"));
+    until("counts", || all.all("refusal").len() >= 8);
+    let count = |reason: &str| -> (u64, u64, Value) {
+        let of: Vec<Value> = all.all("refusal").into_iter().filter(|entry| entry["reason"] == reason).collect();
+        assert_eq!(of.len(), 2, "{of:?}");
+        (of[0]["times"].as_u64().unwrap(), of[1]["times"].as_u64().unwrap(), of[0].clone())
+    };
+    let (once, times, forbidden) = count("forbidden");
+    assert_eq!((once, times), (1, 19));
+    assert_eq!(
+        (&forbidden["endpoint"], &forbidden["method"], &forbidden["http_status"], &forbidden["organisation"]),
+        (&"objects".into(), &"POST".into(), &403.into(), &"reader".into())
+    );
+    assert_eq!(forbidden["path"], objects(RW));
+    let (_, times, absent) = count("absent");
+    assert_eq!((times, &absent["http_status"]), (39, &404.into()));
+    let (_, times, unregistered) = count("unregistered");
+    assert_eq!((times, &unregistered["http_status"]), (19, &401.into()));
+    assert_eq!(unregistered["credential"].as_str().unwrap().len(), 64);
+    let (_, times, handshake) = count("no_certificate");
+    assert_eq!((times, &handshake["endpoint"], handshake.get("http_status")), (19, &"handshake".into(), None));
+}
+
+/// Sends method, path and body; gives status and body.
+type Send<'s> = dyn FnMut(&str, &str, Option<&str>) -> (u16, Value) + 's;
+
+/// One of many requests: gives what must be in the trail because of it.
+fn mixed(send: &mut Send<'_>, n: usize) -> Option<&'static str> {
+    let delete = format!("{}?match[version]=all", object(RW, &id("indicator", n - n % 10)));
+    let (method, path, body) = match n % 10 {
+        0 | 1 => ("POST", objects(RW), Some(envelope(&[indicator(n, 1), indicator(n, 2)]))),
+        2 => ("POST", objects(NO), Some(envelope(&[indicator(n, 1)]))),
+        3 => ("POST", format!("{}?x_entente_dry_run=true", objects(WO)), Some(envelope(&[indicator(n, 1)]))),
+        4 => ("DELETE", delete, None),
+        5 => ("GET", manifest(RW) + "?limit=5", None),
+        6 => ("GET", object(RW, &id("indicator", n - 5)), None),
+        7 => ("GET", objects(EMPTY), None),
+        8 => ("HEAD", objects(RW) + "?limit=3", None),
+        _ => ("GET", format!("{}?limit={}", objects(RW), 1 + n % 7), None),
+    };
+    let (status, answer) = send(method, &path, body.as_deref());
+    let given = answer["objects"].as_array().is_some_and(|list| !list.is_empty()) || method == "HEAD";
+    match (method, status) {
+        ("POST", 202) if path.contains("dry_run") => Some("dry_run"),
+        ("POST", 202) => Some("add"),
+        ("DELETE", 200) => Some("delete"),
+        ("GET" | "HEAD", 200) if given => Some("read"),
+        ("GET", 200 | 404) | ("POST", 403) | ("DELETE", 404) => None,
+        _ => panic!("{method} {path}: {status} {answer}"),
+    }
+}
+
+/// LOG-3.
+#[test]
+fn every_acknowledged_change_has_one_entry_and_every_page_with_something_in_it_one() {
+    const REQUESTS: usize = 10_000;
+    let server = Server::start();
+    let writer = server.actor("writer");
+    // Something for the first to find.
+    writer.post(&objects(RW), &envelope(&[indicator(99_999_999, 1)])).must_be(202);
+    let next = AtomicUsize::new(10);
+    let expected: HashMap<&str, usize> = thread::scope(|scope| {
+        let work = || {
+            let mut connection = writer.connect().unwrap();
+            let mut counts: HashMap<&str, usize> = HashMap::new();
+            loop {
+                let n = next.fetch_add(1, Ordering::Relaxed);
+                if n >= REQUESTS + 10 {
+                    return counts;
+                }
+                let mut send = |method: &str, path: &str, body: Option<&str>| {
+                    let headers = [("Accept", TAXII), ("Content-Type", TAXII)];
+                    let answer = ask(&mut connection, method, path, &headers, body.map(str::as_bytes));
+                    if answer.status >= 400 {
+                        connection = writer.connect().unwrap();
+                    }
+                    let json = if answer.body.is_empty() { Value::Null } else { answer.json() };
+                    (answer.status, json)
+                };
+                if let Some(action) = mixed(&mut send, n) {
+                    *counts.entry(action).or_default() += 1;
+                }
+            }
+        };
+        let threads: Vec<_> = (0..6).map(|_| scope.spawn(work)).collect();
+        let mut all: HashMap<&str, usize> = HashMap::from([("add", 1)]);
+        for thread in threads {
+            thread.join().unwrap().into_iter().for_each(|(action, count)| *all.entry(action).or_default() += count);
+        }
+        all
+    });
+    let trail = Trail::of(&server);
+    for (action, count) in &expected {
+        let found = trail.all(action).into_iter().filter(|entry| *action != "read" || entry["items"] != 0);
+        assert_eq!(found.count(), *count, "{action} {expected:?}");
+    }
+    assert!(expected["add"] > REQUESTS / 10 && expected["read"] > REQUESTS / 10 && expected["delete"] > 100);
+    trail.must_be_sound();
+}
+
+/// Sinks that fail: what is done to the store, and what undoes it.
+fn must_refuse_and_recover(actor: &Actor, trail: &Trail, mend: impl FnOnce()) {
+    let adds = trail.all("add").len();
+    let reads = trail.all("read").len();
+    for (method, body) in
+        [("GET", None), ("HEAD", None), ("POST", Some(envelope(&[indicator(2, 1)]))), ("DELETE", None)]
+    {
+        let path = if method == "DELETE" { format!("{OBJECTS}{}/", id("indicator", 1)) } else { OBJECTS.to_owned() };
+        let headers = [("Accept", TAXII), ("Content-Type", TAXII)];
+        let begun = stopwatch();
+        let answer = actor.send(method, &path, &headers, body.as_deref().map(str::as_bytes));
+        assert!(begun.elapsed() < AT_ONCE, "{method} took {:?}", begun.elapsed());
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("10")), "{method}");
+        assert!(!answer.text().contains("indicator"), "{method}");
+    }
+    // What gives nothing out needs no entry.
+    actor.get("/taxii2/").must_be(200);
+    actor.get(&format!("{OBJECTS}?added_after=2999-01-01T00:00:00Z")).must_be(200);
+    mend();
+    until("it recovers", || actor.get(OBJECTS).status == 200);
+    let ids = actor.get(OBJECTS).must_be(200).ids();
+    assert_eq!(ids, [id("indicator", 1)], "what was refused is not done later");
+    actor.post(OBJECTS, &envelope(&[indicator(3, 1)])).must_be(202);
+    assert_eq!(trail.all("add").len(), adds + 1);
+    let given = trail.all("read").into_iter().skip(reads).filter(|entry| entry["items"] != 0);
+    assert_eq!(given.count(), 2, "one for each page that was given out, none for those that were not");
+}
+
+/// LOG-5.
+#[test]
+fn a_trail_that_is_blocked_gives_nothing_out_takes_nothing_in_and_recovers() {
+    let installation = Installation::furnished();
+    let server = installation.serve();
+    let actor = installation.actor("org", server.address);
+    actor.post(OBJECTS, &envelope(&[indicator(1, 1)])).must_be(202);
+    let trail = Trail::in_folder(&installation.path("data"));
+    let other = rusqlite::Connection::open(installation.path("data/entente.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    must_refuse_and_recover(&actor, &trail, || other.execute_batch("ROLLBACK").unwrap());
+    assert!(installation.run(&["audit", "verify"]).starts_with("sound"));
+}
+
+/// LOG-5. The disk's end is played by a limit on the size of files.
+#[test]
+fn a_trail_on_a_full_disk_gives_nothing_out_takes_nothing_in_and_recovers() {
+    let installation = Installation::furnished();
+    let serve =
+        format!("trap '' XFSZ; exec {PROGRAM} -c {} serve --listen 127.0.0.1:0 --ops off", installation.config());
+    let (server, _) = Process::start(Command::new("bash").args(["-c", &serve]));
+    let actor = installation.actor("org", server.address);
+    actor.post(OBJECTS, &envelope(&[indicator(1, 1)])).must_be(202);
+    let trail = Trail::in_folder(&installation.path("data"));
+    let limit = |octets: &str| {
+        let arguments = ["--pid", &server.pid().to_string(), &format!("--fsize={octets}:")];
+        assert!(Command::new("prlimit").args(arguments).status().unwrap().success());
+    };
+    limit("1");
+    must_refuse_and_recover(&actor, &trail, || limit("unlimited"));
+    assert!(installation.run(&["audit", "verify"]).starts_with("sound"));
+}
