@@ -18,7 +18,7 @@ use crate::access::terms::Terms;
 use crate::audit::checkpoint::tests::signer;
 use crate::audit::verify::{Report, Verifier};
 use crate::audit::{Action, Actor, Entry, GENESIS, PublicKey, link};
-use crate::clock::Clock;
+use crate::clock::{Clock, stopwatch};
 use crate::stix::finding::{Profile, Verdict};
 use crate::stix::head::{Head, Spec};
 use crate::stix::rules::version::Lineage;
@@ -1133,7 +1133,9 @@ fn a_clock_that_steps_back_does_not_stop_checkpoints() {
     let stop = || Entry { at: Timestamp::EPOCH, actor: actor(), action: Action::Stop };
     for round in 1..=3 {
         (0..10_000).for_each(|_| store.note(stop()));
+        let begun = stopwatch();
         while verify(directory.path(), std::slice::from_ref(&key)).checkpoints < round {
+            assert!(begun.elapsed() < Duration::from_secs(20), "no checkpoint {round}");
             // One more turn of the writer.
             let (done, recorded) = tokio::sync::oneshot::channel();
             store.record(stop(), done);

@@ -108,20 +108,11 @@ impl<'c> Trail<'c> {
     /// Appends an entry: it gets the next number, and is linked to the one before it.
     pub(super) fn append(&mut self, entry: &audit::Entry) -> Result<(), StoreError> {
         const APPEND: &str = "INSERT INTO audit (seq, entry, link) VALUES (?, ?, ?)";
-        let text = self.head.append(entry);
-        self.connection.prepare_cached(APPEND)?.execute(params![self.head.seq, text, self.head.link])?;
-        self.appended += 1;
+        let mut head = self.head;
+        let text = head.append(entry);
+        self.connection.prepare_cached(APPEND)?.execute(params![head.seq, text, head.link])?;
+        (self.head, self.appended) = (head, self.appended + 1);
         Ok(())
-    }
-
-    /// Where the trail is now: to return there when a part of the transaction is undone.
-    pub(super) fn place(&self) -> (Head, u64) {
-        (self.head, self.appended)
-    }
-
-    /// Returns to an earlier place.
-    pub(super) fn return_to(&mut self, (head, appended): (Head, u64)) {
-        (self.head, self.appended) = (head, appended);
     }
 
     /// Signs the trail's end, unless a checkpoint is about it already.

@@ -370,10 +370,10 @@ impl Job {
         }
     }
 
-    /// Does this job, or undoes it alone and says why. `Err` undoes the whole group.
+    /// Does this job, or undoes it alone and says why. `Err` undoes the whole group. Its entry in the
+    /// trail is the last that each writes: of a job that is undone there is none to undo.
     fn perform(&self, connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<Outcome, StoreError> {
         connection.execute_batch("SAVEPOINT job")?;
-        let before = trail.place();
         let outcome = match &self.work {
             Work::Add(push, _) => add(connection, trail, push, now).map(Outcome::Added),
             Work::Delete(deletion, _) => delete(connection, trail, deletion).map(Outcome::Deleted),
@@ -390,7 +390,6 @@ impl Job {
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             Err(error @ StoreError::Broken(_)) => {
                 connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
-                trail.return_to(before);
                 Ok(Outcome::Failed(error))
             }
         }
