@@ -39,6 +39,9 @@ const ROOMS: [Room; 10] = [
             "actix_service",
             "rustls",
             "tokio_rustls",
+            "webpki",
+            // What chains and revocation lists say beyond what `webpki` tells.
+            "x509_parser",
             "prometheus_client",
             "futures_core",
             "arc_swap",

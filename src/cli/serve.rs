@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::{Ops, Settings};
 use crate::exchange::Exchange;
 use crate::http::server::{Parts, Stop, serve};
-use crate::http::tls;
+use crate::http::tls::Tls;
 use crate::stix::judge::Judge;
 use crate::store::Store;
 use crate::store::sqlite::{ServerLock, Sqlite};
@@ -23,18 +23,23 @@ pub(super) fn run(mut settings: Settings, listen: Option<SocketAddr>, ops: Optio
     until_told_to_stop(start(&settings, Clock::system())?)
 }
 
-/// Says where the server is, and runs it until SIGTERM or SIGINT; then drains it.
+/// Says where the server is, and runs it until SIGTERM or SIGINT; then drains it. SIGHUP has it
+/// read its keys, certificates and revocation lists again.
 pub(super) fn until_told_to_stop(mut server: Running) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can know of the server: a signal that comes at once is heard.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         say(&format!("listening on https://{}", server.address))?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = &mut server.ended => return Ok(()),
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => server.tls.reread(),
+                _ = &mut server.ended => return Ok(()),
+            }
         }
         tracing::info!("told to stop: no more connections are taken, answers under way are finished");
         server.stop.drain().await;
@@ -61,6 +66,8 @@ pub struct Running {
     pub ops: Option<SocketAddr>,
     /// Makes it stop.
     pub stop: Stop,
+    /// Its keys, certificates and revocation lists.
+    pub tls: Arc<Tls>,
     /// Fails when the server has stopped, for whatever reason.
     ended: oneshot::Receiver<()>,
     thread: JoinHandle<std::io::Result<()>>,
@@ -90,7 +97,8 @@ pub fn start_on(
     store: Arc<dyn Store>,
     lock: Option<ServerLock>,
 ) -> Result<Running, Failure> {
-    let tls = tls::server_config(&settings.server.pki, clock.now())?;
+    let tls = Tls::open(&settings.server.pki, settings.tls, clock.clone())?;
+    let reread = Arc::clone(&tls);
     let taxii = bind(settings.server.listen)?;
     let ops = match settings.server.ops {
         Ops::On(address) => Some(bind(address)?),
@@ -114,7 +122,7 @@ pub fn start_on(
         })
     })?;
     match begun.recv() {
-        Ok(stop) => Ok(Running { address, ops: ops_address, stop, ended, thread }),
+        Ok(stop) => Ok(Running { address, ops: ops_address, stop, tls: reread, ended, thread }),
         Err(_) => match thread.join() {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(Failure::new("the server's thread ended before it began: see the log")),

@@ -171,6 +171,16 @@ impl Exchange {
         self.store.generation().map(drop)
     }
 
+    /// When each registered credential ends, under its organisation's name.
+    pub fn credential_ends(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let registry = self.registry()?;
+        let named = registry.credentials.iter().filter_map(|credential| {
+            let organisation = registry.organisation_by_key(credential.organisation)?;
+            Some((organisation.name.clone(), credential.not_after))
+        });
+        Ok(named.collect())
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now().into()
     }

@@ -279,6 +279,7 @@ fn keys_and_certificates_that_are_not_fit_are_named() {
     let past = Clock::system().now() - Duration::from_hours(48);
     let expired = Ca::new("Test").issue("localhost", |parameters| parameters.not_after = past.into());
     fs::write(&pem, expired.pem).unwrap();
+    fs::write(&key, expired.key.serialize_pem()).unwrap();
     fail("server.pem: is valid from ");
     fs::write(&pem, "nothing").unwrap();
     fail("server.pem: has no certificate");

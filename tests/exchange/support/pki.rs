@@ -40,6 +40,8 @@ impl Identity {
 impl Ca {
     pub fn new(name: &str) -> Self {
         let mut parameters = parameters(name);
+        // It outlasts what it signs, however far a test turns its clock on.
+        parameters.not_after = rcgen::date_time_ymd(4000, 1, 1);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();

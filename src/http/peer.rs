@@ -1,0 +1,44 @@
+//! Peers: whose connection it is, and whether it still is.
+
+use super::Door;
+use super::error::Problem;
+use super::tls::{Tls, Verified};
+use crate::access::proof::certificate::Proven;
+use crate::exchange::Session;
+use rustls::Error;
+use rustls::pki_types::CertificateDer;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// Network address and port.
+    address: SocketAddr,
+    /// The certificates that it sent, its own first.
+    chain: Vec<CertificateDer<'static>>,
+    verified: Mutex<Verified>,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr, chain: Vec<CertificateDer<'static>>, verified: Verified) -> Self {
+        Self { address, chain, verified: Mutex::new(verified) }
+    }
+
+    /// Signs the peer in, for one request or for the rest of an answer.
+    pub(super) fn sign_in(&self, door: &Door) -> Result<Session, Problem> {
+        let proven = self.proven(&door.tls).map_err(|error| Problem::not_trusted(&error))?;
+        Ok(door.exchange.sign_in(&proven, &self.address.to_string())?)
+    }
+
+    /// What its chain proves by what is trusted now. The chain is verified again if it may have
+    /// lost its force: because the files of TLS were read again, or by the passing of time.
+    fn proven(&self, tls: &Tls) -> Result<Proven, Error> {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if !tls.holds(&verified) {
+            let (leaf, intermediates) = self.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
+            *verified = tls.verify(leaf, intermediates)?;
+        }
+        Ok(verified.proven.clone())
+    }
+}

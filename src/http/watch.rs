@@ -1,0 +1,74 @@
+//! The watch: keeps keys, certificates and revocation lists as the files are, and says in time
+//! what is going to end.
+
+use super::Door;
+use super::tls::Ending;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// The files are looked at this often.
+const LOOK: Duration = Duration::from_secs(1);
+/// What ends soon is told this often.
+const TELL: Duration = Duration::from_hours(24);
+/// Days before an end from which on it is told.
+const SOON: i64 = 60;
+/// Days before an end from which on it is an error that nothing was done.
+const URGENT: i64 = 7;
+
+/// Watches for as long as the server runs.
+pub(super) async fn over(door: Arc<Door>) {
+    let mut told: Option<Instant> = None;
+    loop {
+        if told.is_none_or(|told| told.elapsed() >= TELL) {
+            told = Some(Instant::now());
+            tell(&door);
+        }
+        let asked = timeout(LOOK, door.tls.asked()).await.is_ok();
+        let looking = Arc::clone(&door.tls);
+        // An error says that the server is ending.
+        let Ok(outcome) = actix_rt::task::spawn_blocking(move || looking.look(asked)).await else { return };
+        if let Some(is_good) = outcome {
+            door.metrics.reloaded(is_good);
+        }
+    }
+}
+
+/// One line in the log for each thing that ends soon, or has ended.
+fn tell(door: &Door) {
+    let now = door.tls.now();
+    let ends = door.tls.ends().into_iter().map(|end| (kind(end.what), end.name, end.at));
+    let credentials = door.exchange.credential_ends().unwrap_or_default();
+    let credentials = credentials.into_iter().map(|(name, at)| ("credential", name, at));
+    for (kind, name, at) in ends.chain(credentials) {
+        let days = (at.micros() - now.micros()).div_euclid(86_400_000_000);
+        if days < URGENT {
+            tracing::error!(kind, name, days, end = %at, "ends soon, or has ended: replace it now");
+        } else if days < SOON {
+            tracing::warn!(kind, name, days, end = %at, "ends soon: replace it");
+        }
+    }
+}
+
+/// Measures what is only known when it is asked for.
+pub(super) fn measure(door: &Door) {
+    let now = door.tls.now();
+    let ends = door.tls.ends();
+    for what in [Ending::Server, Ending::Anchor, Ending::RevocationList] {
+        let first = ends.iter().filter(|end| end.what == what).map(|end| end.at).min();
+        door.metrics.ends(kind(what), first.map(|at| (at.micros() - now.micros()).div_euclid(1_000_000)));
+    }
+    // Those that have ended say nothing about the next that will.
+    let credentials = door.exchange.credential_ends().unwrap_or_default();
+    let first = credentials.into_iter().map(|(_, at)| at).filter(|at| *at > now).min();
+    door.metrics.ends("credential", first.map(|at| (at.micros() - now.micros()).div_euclid(1_000_000)));
+    door.metrics.material(door.tls.is_good());
+}
+
+fn kind(what: Ending) -> &'static str {
+    match what {
+        Ending::Server => "server_certificate",
+        Ending::Anchor => "anchor",
+        Ending::RevocationList => "revocation_list",
+    }
+}
