@@ -157,13 +157,11 @@ fn renew(
     say(&format!("issued {}, registered as {fingerprint}", issuing.files(org)))?;
     let needed = admin.now().plus_seconds(i64::from(overlap) * 86_400);
     let (old_fingerprint, ends) = (old.fingerprint(), end(&old));
-    match ends.filter(|ends| *ends <= needed) {
-        Some(ends) => say(&format!("the old one, {old_fingerprint}, ends by itself at {ends}")),
-        None => {
-            admin.end(org, &old_fingerprint.to_string(), needed)?;
-            say(&format!("the old one, {old_fingerprint}, counts until {needed}"))
-        }
+    if let Some(ends) = ends.filter(|ends| *ends <= needed) {
+        return say(&format!("the old one, {old_fingerprint}, ends by itself at {ends}"));
     }
+    admin.end(org, &old_fingerprint.to_string(), needed)?;
+    say(&format!("the old one, {old_fingerprint}, counts until {needed}"))
 }
 
 fn add(settings: &Settings, admin: &Administering, org: &str, file: &Path) -> Result<(), Failure> {

@@ -171,12 +171,14 @@ impl Exchange {
         self.store.generation().map(drop)
     }
 
-    /// When each registered credential ends, under its organisation's name.
+    /// When each credential that counts will end, under its organisation's name.
     pub fn credential_ends(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let registry = self.registry()?;
-        let named = registry.credentials.iter().filter_map(|credential| {
+        let (registry, now) = (self.registry()?, self.now());
+        let counting = registry.credentials.iter().filter(|credential| credential.counts_at(now));
+        let named = counting.filter_map(|credential| {
             let organisation = registry.organisation_by_key(credential.organisation)?;
-            Some((organisation.name.clone(), credential.not_after))
+            let end = credential.not_after.into_iter().chain(credential.ends).min()?;
+            Some((organisation.name.clone(), end))
         });
         Ok(named.collect())
     }

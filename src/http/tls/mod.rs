@@ -202,7 +202,7 @@ impl Tls {
 
     /// Looks at the files, and reads them if they have changed or `whatever` they are; says
     /// whether they could be used, if they were read. What cannot be used changes nothing.
-    pub(in crate::http) fn look(&self, whatever: bool) -> Option<bool> {
+    pub fn look(&self, whatever: bool) -> Option<bool> {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let listing = Listing::take(&self.pki);
         if !whatever && listing == *looked {

@@ -226,6 +226,11 @@ impl Server {
         self.ask_ops("GET /metrics").1
     }
 
+    /// Has the server read its keys, certificates and revocation lists now; gives whether it could use them.
+    pub fn reread(&self) -> bool {
+        self.running.as_ref().unwrap().tls.look(true).unwrap()
+    }
+
     pub fn pki(&self) -> PathBuf {
         self.directory.path().join("pki")
     }

@@ -1,5 +1,7 @@
 //! What the listener demands of a connection before HTTP begins.
 
+mod certificates;
+
 use crate::support::Server;
 use crate::support::actor::{Actor, Connection, TAXII, ask};
 use crate::support::pki::{Ca, Identity};
