@@ -1,10 +1,14 @@
 //! What the listener demands of a connection before HTTP begins.
 
 mod certificates;
+mod files;
+mod live;
+mod revocation;
 
 use crate::support::Server;
-use crate::support::actor::{Actor, Connection, TAXII, ask};
+use crate::support::actor::{Actor, Answer, Connection, TAXII, ask};
 use crate::support::pki::{Ca, Identity};
+use entente::access::proof::certificate::Certificate;
 use entente::clock::{Clock, stopwatch};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::client::ResolvesClientCert;
@@ -25,8 +29,13 @@ const SOON: Duration = Duration::from_secs(5);
 /// A connection on which a request was answered, so that all of the handshake has been seen.
 fn proven(actor: &Actor) -> Connection {
     let mut connection = actor.connect().unwrap();
-    ask(&mut connection, "GET", "/taxii2/", &[("Accept", TAXII)], None).must_be(200);
+    discover(&mut connection).must_be(200);
     connection
+}
+
+/// One request on a connection that lives on.
+fn discover(connection: &mut Connection) -> Answer {
+    ask(connection, "GET", "/taxii2/", &[("Accept", TAXII)], None)
 }
 
 /// How the server turns a client away in the handshake; panics if it lets it in.
@@ -302,6 +311,7 @@ fn until(what: impl Fn() -> bool) {
 /// A client of another CA, registered for the reader.
 fn partner(server: &Server) -> (Ca, Actor) {
     let ca = Ca::new("Partner CA");
+    server.admin.bind_anchor(&Certificate::read(&ca.der).unwrap(), &["reader".to_owned()]).unwrap();
     let identity = ca.client("reader");
     server.register("reader", &identity);
     let actor = server.actor_with(Some(identity));
