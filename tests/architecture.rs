@@ -186,3 +186,10 @@ fn an_object_is_never_written_anew() {
     let updates = files().into_iter().filter(|(_, text)| text.to_lowercase().contains("update body"));
     assert_eq!(updates.count(), 0);
 }
+
+#[test]
+fn no_program_text_of_http_2_is_built_in() {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let there = |name: &str| lock.contains(&format!("name = \"{name}\"\n"));
+    assert!(there("actix-http") && !there("h2"));
+}

@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 /// Days that a CA made here is valid.
 const CA_DAYS: u32 = 3650;
 /// Days that a server certificate made here is valid.
-const SERVER_DAYS: u32 = 397;
+const SERVER_DAYS: u32 = 365;
 
 /// Makes a CA and a server certificate for these hosts in a folder: `ca.pem`, `ca.key`,
 /// `server.pem`, `server.key`, and the empty folders `anchors/`, `intermediates/` and `crls/`.
