@@ -1,11 +1,12 @@
 //! `entente check`
 
 use super::cert::{days_left, end, urgency};
+
 use super::{Failure, environment, operator, say, say_json};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::exchange::Administering;
-use crate::http::tls::{self, Tls};
+use crate::http::tls::{self, Ending, Tls};
 use crate::store::registry::Registry;
 use crate::store::sqlite::Sqlite;
 use crate::taxii::timestamp::Timestamp;
@@ -58,9 +59,13 @@ fn pki(settings: &Settings, findings: &mut Findings) {
     if let Some(Err(error)) = ca_key.exists().then(|| tls::private_key(&ca_key)) {
         findings.errors.push(error.to_string());
     }
-    for end in tls.ends() {
-        let days = days_left(end.at, now);
-        findings.warnings.extend(urgency(days).map(|urgency| format!("{}: {urgency}: replace it", end.name)));
+    for due in tls.ends().into_iter().filter(|end| end.is_due(now)) {
+        let what = match due.what {
+            Ending::Server => "the server's certificate",
+            Ending::Anchor => "the trust anchor",
+            Ending::RevocationList => "the revocation list of",
+        };
+        findings.warnings.push(format!("{what} {} ends at {}: replace it", due.name, due.at));
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) fn run(mut settings: Settings, listen: Option<SocketAddr>, ops: Optio
     settings.server.listen = listen.unwrap_or(settings.server.listen);
     settings.server.ops = ops.unwrap_or(settings.server.ops);
     log_to_standard_error();
+    if let Some(warning) = too_few_files(&settings) {
+        tracing::warn!(warning);
+    }
     until_told_to_stop(start(&settings, Clock::system())?)
 }
 
@@ -128,6 +131,23 @@ pub fn start_on(
             _ => Err(Failure::new("the server's thread ended before it began: see the log")),
         },
     }
+}
+
+/// What to know if this process may not open as many files as there may be connections.
+fn too_few_files(settings: &Settings) -> Option<String> {
+    /// The store, the listeners, the standard streams.
+    const OWN: usize = 100;
+    let needed = settings.limits.connections + OWN;
+    // Where this file is not, the limit is not known.
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let most: usize = line.split_whitespace().next()?.parse().ok()?;
+    (most < needed).then(|| {
+        format!(
+            "this process may open {most} files, and limits.connections wants {needed}: raise it (systemd: \
+             LimitNOFILE={needed}, shell: ulimit -n {needed}), or lower limits.connections"
+        )
+    })
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

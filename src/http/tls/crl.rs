@@ -25,6 +25,8 @@ const SKEW: i64 = 300;
 /// A CA whose lists are believed.
 #[derive(Debug)]
 pub(super) struct Authority {
+    /// Its name, for people.
+    pub(super) name: String,
     /// Its name: the content of the DER `Name`.
     pub(super) subject: Vec<u8>,
     pub(super) key: SubjectPublicKeyInfoDer<'static>,
@@ -39,6 +41,9 @@ pub(super) struct Crls(HashMap<Fingerprint, Vec<Crl>>);
 
 #[derive(Debug)]
 struct Crl {
+    /// The name of its issuer, for people.
+    issuer: String,
+    this_update: Timestamp,
     /// The first moment at which it counts no longer.
     next_update: Timestamp,
     scope: Scope,
@@ -72,9 +77,12 @@ impl Crls {
         self.0.contains_key(&issuer)
     }
 
-    /// When the first of them ends; for each key the last that it signed counts.
-    pub(super) fn next_end(&self) -> Option<Timestamp> {
-        self.0.values().filter_map(|lists| lists.iter().map(|list| list.next_update).max()).min()
+    /// Of each key the last list to end: the name of its issuer, since when it counts, and until when.
+    pub(super) fn last(&self) -> impl Iterator<Item = (&str, Timestamp, Timestamp)> {
+        self.0
+            .values()
+            .filter_map(|lists| lists.iter().max_by_key(|list| list.next_update))
+            .map(|list| (list.issuer.as_str(), list.this_update, list.next_update))
     }
 
     /// When the last list that a key signed ends.
@@ -108,7 +116,8 @@ impl Crls {
             "is not signed by ca.pem, by a CA in anchors/ or by one in intermediates/ that may sign revocation \
              lists: put its issuer's certificate there",
         )?;
-        let crl = Crl { next_update: signed.next_update, scope: signed.scope()?, revoked };
+        let Signed { this_update, next_update, .. } = signed;
+        let crl = Crl { issuer: believed.name.clone(), this_update, next_update, scope: signed.scope()?, revoked };
         self.0.entry(believed.fingerprint).or_default().push(crl);
         Ok(())
     }

@@ -140,6 +140,7 @@ fn ca_certificate(der: &CertificateDer<'_>) -> Result<CaCertificate, String> {
     let trust = trust.to_owned();
     let (_, whole) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
     let authority = Authority {
+        name: certificate.subject.clone(),
         subject: trust.subject.to_vec(),
         key: SubjectPublicKeyInfoDer::from(whole.public_key().raw.to_vec()),
         fingerprint: certificate.fingerprint,

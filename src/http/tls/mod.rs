@@ -112,6 +112,8 @@ pub struct End {
     pub what: Ending,
     /// Its name for people.
     pub name: String,
+    /// Since when it counts.
+    pub since: Timestamp,
     /// The last moment at which it counts.
     pub at: Timestamp,
 }
@@ -123,8 +125,24 @@ pub enum Ending {
     Server,
     /// A trust anchor.
     Anchor,
-    /// The revocation list that ends first.
+    /// A revocation list: the last one that its CA signed.
     RevocationList,
+}
+
+impl End {
+    /// Whole days until then; negative if it is over.
+    pub fn days_left(&self, now: Timestamp) -> i64 {
+        (self.at.micros() - now.micros()).div_euclid(86_400_000_000)
+    }
+
+    /// Whether it is time to replace it: 60 days before its end. Revocation lists do not last
+    /// long, and are late when four fifths of their time are over.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        match self.what {
+            Ending::Server | Ending::Anchor => self.days_left(now) < 60,
+            Ending::RevocationList => (self.at.micros() - now.micros()) * 5 < self.at.micros() - self.since.micros(),
+        }
+    }
 }
 
 impl Tls {
@@ -249,14 +267,12 @@ impl Tls {
     /// What ends, and when.
     pub fn ends(&self) -> Vec<End> {
         let material = self.material.load();
-        let server = &material.server;
-        let mut ends = vec![End { what: Ending::Server, name: server.subject.clone(), at: server.not_after }];
-        ends.extend(material.anchors.iter().map(|anchor| End {
-            what: Ending::Anchor,
-            name: anchor.subject.clone(),
-            at: anchor.not_after,
-        }));
-        ends.extend(material.crls.next_end().map(|at| End { what: Ending::RevocationList, name: String::new(), at }));
+        let Certificate { subject, not_before, not_after, .. } = &material.server;
+        let end = |what, name: &str, since, at| End { what, name: name.to_owned(), since, at };
+        let mut ends = vec![end(Ending::Server, subject, *not_before, *not_after)];
+        let anchors = material.anchors.iter();
+        ends.extend(anchors.map(|one| end(Ending::Anchor, &one.subject, one.not_before, one.not_after)));
+        ends.extend(material.crls.last().map(|(name, since, at)| end(Ending::RevocationList, name, since, at)));
         ends
     }
 

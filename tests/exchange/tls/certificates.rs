@@ -87,9 +87,9 @@ fn with_names(certificate: &mut CertificateParams, names: usize) {
     certificate.subject_alt_names = (0..names).map(name).collect();
 }
 
-fn permitting(names: &'static str) -> Option<NameConstraints> {
+fn permitting(names: &'static str) -> NameConstraints {
     let permitted_subtrees = vec![GeneralSubtree::DnsName(names.to_owned())];
-    Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() })
+    NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() }
 }
 
 fn extension(critical: bool) -> Vec<CustomExtension> {
@@ -112,7 +112,7 @@ fn leaves(table: &mut Table<'_>) {
         });
     }
     table.leaf(false, "ends before it begins", |cert| {
-        (cert.not_before, cert.not_after) = (hours(2).into(), hours(-2).into())
+        (cert.not_before, cert.not_after) = (hours(2).into(), hours(-2).into());
     });
     for (good, usages) in [
         (true, vec![Eku::ClientAuth]),
@@ -207,7 +207,7 @@ fn chains(table: &mut Table<'_>) {
     table.add(false, "of somebody else", of_another);
     table.below(true, "below one", |_| ());
     table.below(false, "below one that has expired", |ca| {
-        (ca.not_before, ca.not_after) = (hours(-9).into(), hours(-1).into())
+        (ca.not_before, ca.not_after) = (hours(-9).into(), hours(-1).into());
     });
     table.below(false, "below one that is not yet valid", |ca| ca.not_before = hours(1).into());
     table.below(false, "below one that is no CA", |ca| ca.is_ca = IsCa::ExplicitNoCa);
@@ -225,7 +225,7 @@ fn chains(table: &mut Table<'_>) {
     for (good, names, name) in
         [(true, "member.example", "h.member.example"), (false, "member.example", "h.other.example")]
     {
-        let ca = table.ca.below(new_key(), "Constrained", |ca| ca.name_constraints = permitting(names));
+        let ca = table.ca.below(new_key(), "Constrained", |ca| ca.name_constraints = Some(permitting(names)));
         let named = |cert: &mut CertificateParams| {
             cert.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
         };
@@ -300,7 +300,8 @@ fn anchors(table: &mut Table<'_>, server: &Server) {
     let above_none = anchor(table, true, "above none", |ca| ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
     let identity = above_none.below(new_key(), "Below", |_| ()).client("x");
     table.add(false, "below one below the anchor above none", identity);
-    let constrained = anchor(table, true, "for some names", |ca| ca.name_constraints = permitting("member.example"));
+    let constrained =
+        anchor(table, true, "for some names", |ca| ca.name_constraints = Some(permitting("member.example")));
     let identity = constrained.issue("x", |cert| {
         cert.subject_alt_names = vec![SanType::DnsName("other.example".try_into().unwrap())];
     });
