@@ -44,6 +44,7 @@ use error::Problem;
 use hush::Hush;
 use limits::Limits;
 use metrics::Metrics;
+use peer::Peer;
 use std::sync::Arc;
 use tls::Tls;
 use tokio::sync::Semaphore;
@@ -73,10 +74,17 @@ const LONGEST_QUERY: usize = 64_000;
 struct Asked<'r> {
     door: &'r Door,
     session: Session,
+    peer: Arc<Peer>,
     head: &'r RequestHead,
 }
 
 impl Asked<'_> {
+    /// The same caller, if its chain still holds, seen against the registry of now.
+    fn renewed(&self) -> Result<Session, Problem> {
+        self.peer.holds(self.door)?;
+        Ok(self.session.renewed()?)
+    }
+
     /// 406 unless the caller takes TAXII 2.1.
     fn accept(&self) -> Result<(), Problem> {
         if media_type::accepts(self.lines(&ACCEPT)) { Ok(()) } else { Err(Problem::not_acceptable()) }

@@ -2,10 +2,9 @@
 
 use super::Door;
 use super::error::Problem;
-use super::tls::{Tls, Verified};
+use super::tls::Verified;
 use crate::access::proof::certificate::Proven;
 use crate::exchange::Session;
-use rustls::Error;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
@@ -27,17 +26,22 @@ impl Peer {
 
     /// Signs the peer in, for one request or for the rest of an answer.
     pub(super) fn sign_in(&self, door: &Door) -> Result<Session, Problem> {
-        let proven = self.proven(&door.tls).map_err(|error| Problem::not_trusted(&error))?;
-        Ok(door.exchange.sign_in(&proven, &self.address.to_string())?)
+        Ok(door.exchange.sign_in(&self.proven(door)?, &self.address.to_string())?)
+    }
+
+    /// 401 unless its chain still holds.
+    pub(super) fn holds(&self, door: &Door) -> Result<(), Problem> {
+        self.proven(door).map(drop)
     }
 
     /// What its chain proves by what is trusted now. The chain is verified again if it may have
     /// lost its force: because the files of TLS were read again, or by the passing of time.
-    fn proven(&self, tls: &Tls) -> Result<Proven, Error> {
+    fn proven(&self, door: &Door) -> Result<Proven, Problem> {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if !tls.holds(&verified) {
-            let (leaf, intermediates) = self.chain.split_first().ok_or(Error::NoCertificatesPresented)?;
-            *verified = tls.verify(leaf, intermediates)?;
+        if !door.tls.holds(&verified) {
+            let (leaf, intermediates) =
+                self.chain.split_first().ok_or_else(|| Problem::internal("a peer without a certificate"))?;
+            *verified = door.tls.verify(leaf, intermediates).map_err(|error| Problem::not_trusted(&error))?;
         }
         Ok(verified.proven.clone())
     }

@@ -175,7 +175,7 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
     let session = sign_in(&door, &request);
     event.organisation = session.as_ref().ok().map(|session| session.caller().name.clone());
     let outcome = match session {
-        Ok(session) => unless_panicking(handle(&door, session, request.head(), &mut payload)).await,
+        Ok(session) => unless_panicking(handle(&door, session, &request, &mut payload)).await,
         Err(problem) => Err(problem),
     };
     match &outcome {
@@ -207,14 +207,20 @@ impl Event {
     }
 }
 
-async fn handle(door: &Door, session: Session, head: &RequestHead, payload: &mut Payload) -> Result<Answer, Problem> {
+async fn handle(door: &Door, session: Session, request: &Request, payload: &mut Payload) -> Result<Answer, Problem> {
+    let (head, peer) = (request.head(), peer(request)?);
     let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
-    route.answer(&Asked { door, session, head }, payload).await
+    route.answer(&Asked { door, session, peer, head }, payload).await
 }
 
 fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
-    let peer = request.conn_data::<Arc<Peer>>().ok_or_else(|| Problem::internal("a request on no connection"))?;
-    peer.sign_in(door)
+    peer(request)?.sign_in(door)
+}
+
+/// Whose connection a request came on.
+fn peer(request: &Request) -> Result<Arc<Peer>, Problem> {
+    let peer = request.conn_data::<Arc<Peer>>();
+    peer.map(Arc::clone).ok_or_else(|| Problem::internal("a request on no connection"))
 }
 
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.

@@ -1,9 +1,9 @@
 //! Connections that live while their peer is shut out, or while the files of TLS change.
 
 use super::{discover, proven, until};
-use crate::support::actor::{Actor, Connection, TAXII};
+use crate::support::actor::{Actor, Connection, TAXII, read_answer, request};
 use crate::support::clock::Turnable;
-use crate::support::objects::{envelope, id};
+use crate::support::objects::{envelope, id, indicator};
 use crate::support::pki::{Ca, Identity};
 use crate::support::server::{Setup, objects};
 use crate::support::{RW, Server};
@@ -124,6 +124,27 @@ fn a_running_download_ends_when_its_caller_is_shut_out() {
         assert!(cut.read_to_end(&mut rest).is_err(), "the rest came, too");
     }
     bystander.read_exact(&mut vec![0; 40 << 20]).unwrap();
+}
+
+#[test]
+fn a_push_under_way_adds_nothing_when_its_sender_is_shut_out() {
+    let server = Server::start();
+    let (ca, member) = member(&server);
+    let body = envelope(&[indicator(1, 1)]);
+    let headers = [("Accept", TAXII), ("Content-Type", TAXII), ("Expect", "100-continue")];
+    let whole = request("POST", &objects(RW), &headers, Some(body.as_bytes()));
+    let (first, rest) = whole.split_at(whole.len() - 10);
+    let mut connection = proven(&member);
+    connection.write_all(first).unwrap();
+    // The server has looked at the head, and waits for the body.
+    let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    connection.read_exact(&mut go_on).unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100 "));
+    fs::write(server.pki().join("crls/members.crl"), ca.crl(&[7], |_| ())).unwrap();
+    assert!(server.reread());
+    connection.write_all(rest).unwrap();
+    assert!(read_answer(&mut connection, false).unwrap().must_fail(401).contains("Revoked"));
+    assert!(server.actor("writer").get(&objects(RW)).must_be(200).ids().is_empty());
 }
 
 /// A certificate for the server, by another key and for so many days.
