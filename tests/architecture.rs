@@ -46,6 +46,9 @@ const ROOMS: [Room; 10] = [
             // As the provider of rustls.
             "aws_lc_rs",
             "tokio_rustls",
+            "webpki",
+            // What chains and revocation lists say beyond what `webpki` tells.
+            "x509_parser",
             "prometheus_client",
             "futures_core",
             "arc_swap",
@@ -189,4 +192,11 @@ fn an_object_is_never_written_anew() {
     // `body` is insert-only: texts come out as they went in.
     let updates = files().into_iter().filter(|(_, text)| text.to_lowercase().contains("update body"));
     assert_eq!(updates.count(), 0);
+}
+
+#[test]
+fn no_program_text_of_http_2_is_built_in() {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let there = |name: &str| lock.contains(&format!("name = \"{name}\"\n"));
+    assert!(there("actix-http") && !there("h2"));
 }

@@ -8,7 +8,7 @@ use crate::config::Settings;
 use crate::exchange::Administering;
 use crate::http::tls;
 use crate::taxii::timestamp::Timestamp;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,20 @@ pub(super) enum Cert {
     Issue {
         /// The organisation's name.
         org: String,
-        /// The folder for ORG.pem (leaf and chain) and ORG.key.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// How long it is valid.
-        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
-        days: u32,
+        #[command(flatten)]
+        issuing: Issuing,
+    },
+    /// Issue another certificate, with another key, in place of one that will end. Both count until the old one ends.
+    Renew {
+        /// The organisation's name.
+        org: String,
+        /// The old one's fingerprint, or its first digits.
+        fingerprint: String,
+        #[command(flatten)]
+        issuing: Issuing,
+        /// Days after which the old one is no longer needed.
+        #[arg(long, value_name = "DAYS", default_value_t = 30)]
+        overlap: u32,
     },
     /// Register a certificate that was made elsewhere. Its CA belongs into pki/anchors/.
     Add {
@@ -60,12 +68,29 @@ pub(super) enum Cert {
     },
 }
 
+/// How a certificate is issued.
+#[derive(Debug, Args)]
+pub(super) struct Issuing {
+    /// The folder for ORG.pem (leaf and chain) and ORG.key.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    /// A PKCS #10 request in PEM, from whom the key is: nothing else of it counts, and no ORG.key is made.
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
+    /// How long it is valid.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    days: u32,
+}
+
 impl Cert {
     pub(super) fn run(self, settings: &Settings, admin: &Administering) -> Result<(), Failure> {
         match self {
-            Self::Issue { org, out, days } => {
-                let fingerprint = issue(settings, admin, &org, &out, days)?;
-                say(&format!("issued {0}/{org}.pem and {0}/{org}.key, registered as {fingerprint}", out.display()))
+            Self::Issue { org, issuing } => {
+                let fingerprint = issue(settings, admin, &org, &issuing)?;
+                say(&format!("issued {}, registered as {fingerprint}", issuing.files(&org)))
+            }
+            Self::Renew { org, fingerprint, issuing, overlap } => {
+                renew(settings, admin, (&org, &fingerprint), &issuing, overlap)
             }
             Self::Add { org, file } => add(settings, admin, &org, &file),
             Self::List { org, json } => list(admin, org.as_deref(), json),
@@ -82,24 +107,61 @@ impl Cert {
     }
 }
 
+impl Issuing {
+    /// To be issued to this folder, with all else as usual.
+    pub(super) fn to(out: &Path, days: u32) -> Self {
+        Self { out: out.to_owned(), csr: None, days }
+    }
+
+    /// What is made, for people.
+    fn files(&self, org: &str) -> String {
+        let pem = format!("{}/{org}.pem", self.out.display());
+        if self.csr.is_some() { pem } else { format!("{pem} and {}/{org}.key", self.out.display()) }
+    }
+}
+
 /// Issues and registers a certificate.
 pub(super) fn issue(
     settings: &Settings,
     admin: &Administering,
     org: &str,
-    out: &Path,
-    days: u32,
+    issuing: &Issuing,
 ) -> Result<Fingerprint, Failure> {
     // Before any file is made: is there such an organisation?
     admin.organisation(org)?;
+    let Issuing { out, csr, days } = issuing;
     std::fs::create_dir_all(out)?;
     let (pem, key) = (out.join(format!("{org}.pem")), out.join(format!("{org}.key")));
-    pki::issue_client(&settings.server.pki, org, days, Clock::system().now(), (&pem, &key))?;
-    let trusted = tls::is_trusted(&settings.server.pki, &tls::certificates(&pem)?, Clock::system().now());
+    let (pki, now) = (&settings.server.pki, Clock::system().now());
+    match csr {
+        Some(request) => pki::issue_on_request(pki, org, *days, now, (request, &pem))?,
+        None => pki::issue_client(pki, org, *days, now, (&pem, &key))?,
+    }
+    let trusted = tls::is_trusted(pki, settings.tls, Clock::system(), &tls::certificates(&pem)?);
     trusted.map_err(|error| {
         Failure::new(format!("{}: the server would refuse it ({error}): does ca.key belong to ca.pem?", pem.display()))
     })?;
     Ok(admin.register(org, &first_certificate(&pem)?)?)
+}
+
+/// Issues a certificate in place of another.
+fn renew(
+    settings: &Settings,
+    admin: &Administering,
+    (org, prefix): (&str, &str),
+    issuing: &Issuing,
+    overlap: u32,
+) -> Result<(), Failure> {
+    let old = admin.credential(org, prefix)?;
+    let fingerprint = issue(settings, admin, org, issuing)?;
+    say(&format!("issued {}, registered as {fingerprint}", issuing.files(org)))?;
+    let needed = admin.now().plus_seconds(i64::from(overlap) * 86_400);
+    let (old_fingerprint, ends) = (old.fingerprint(), end(&old));
+    if let Some(ends) = ends.filter(|ends| *ends <= needed) {
+        return say(&format!("the old one, {old_fingerprint}, ends by itself at {ends}"));
+    }
+    admin.end(org, &old_fingerprint.to_string(), needed)?;
+    say(&format!("the old one, {old_fingerprint}, counts until {needed}"))
 }
 
 fn add(settings: &Settings, admin: &Administering, org: &str, file: &Path) -> Result<(), Failure> {
@@ -114,7 +176,7 @@ fn add(settings: &Settings, admin: &Administering, org: &str, file: &Path) -> Re
     let fingerprint = admin.register(org, &certificate)?;
     say(&format!("registered {fingerprint} for {org}"))?;
     let anchors = settings.server.pki.join("anchors");
-    match tls::is_trusted(&settings.server.pki, &tls::certificates(file)?, Clock::system().now()) {
+    match tls::is_trusted(&settings.server.pki, settings.tls, Clock::system(), &tls::certificates(file)?) {
         Ok(()) => Ok(()),
         Err(error) => say(&format!(
             "but the server does not trust its issuer yet ({error}): put the CA's certificate into {}",
@@ -163,7 +225,7 @@ pub(super) fn end(credential: &Credential) -> Option<Timestamp> {
 pub(super) fn in_words(credential: &Credential, now: Timestamp) -> String {
     match (credential.revoked, end(credential)) {
         (Some(revoked), _) => format!("revoked {revoked}"),
-        (None, Some(end)) => format!("{} days left", days_left(end, now)),
+        (None, Some(end)) => left_in_words(days_left(end, now)),
         (None, None) => "does not end".to_owned(),
     }
 }
@@ -175,6 +237,22 @@ pub(super) fn in_json(credential: &Credential, organisation: &str, now: Timestam
         "subject": credential.label, "not_after": credential.not_after, "ends": credential.ends,
         "revoked": credential.revoked, "days_left": end(credential).map(|end| days_left(end, now)),
     })
+}
+
+/// What to know about so many days left, if it is time to do something.
+pub(super) fn urgency(days: i64) -> Option<String> {
+    match days {
+        ..0 => Some(format!("ended {} days ago", -days)),
+        0..7 => Some(format!("{days} days left, less than a week")),
+        7..30 => Some(format!("{days} days left, less than 30")),
+        30..60 => Some(format!("{days} days left, less than 60")),
+        60.. => None,
+    }
+}
+
+/// The same, or how many days are left if there is nothing to do yet.
+pub(super) fn left_in_words(days: i64) -> String {
+    urgency(days).unwrap_or_else(|| format!("{days} days left"))
 }
 
 /// Whole days until a certificate ends; negative if it has.

@@ -1,11 +1,12 @@
 //! `entente check`
 
-use super::cert::{days_left, end};
+use super::cert::{days_left, end, urgency};
+
 use super::{Failure, environment, operator, say, say_json};
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::exchange::Administering;
-use crate::http::tls;
+use crate::http::tls::{self, Ending, Tls};
 use crate::store::registry::Registry;
 use crate::store::sqlite::Sqlite;
 use crate::taxii::timestamp::Timestamp;
@@ -13,9 +14,6 @@ use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// Certificates with fewer days left are found fault with.
-const SOON: i64 = 30;
 
 /// What was found. The server runs with a warning, and does not with an error.
 #[derive(Debug, Default)]
@@ -47,11 +45,15 @@ pub(super) fn run(config: &Path, as_json: bool) -> Result<ExitCode, Failure> {
 }
 
 fn pki(settings: &Settings, findings: &mut Findings) {
-    let (pki, now) = (&settings.server.pki, Clock::system().now());
-    if let Err(error) = tls::server_config(pki, now) {
-        findings.errors.push(error.to_string());
-        return;
-    }
+    let (pki, now) = (&settings.server.pki, Clock::system().now().into());
+    let tls = match Tls::open(pki, settings.tls, Clock::system()) {
+        Ok(tls) => tls,
+        Err(error) => {
+            findings.errors.push(error.to_string());
+            return;
+        }
+    };
+    findings.errors.extend(tls.fault());
     // The CA's key may be kept elsewhere; if it is here, it is private.
     let ca_key = pki.join("ca.key");
     if let Some(Err(error)) = ca_key.exists().then(|| tls::private_key(&ca_key)) {
@@ -60,10 +62,13 @@ fn pki(settings: &Settings, findings: &mut Findings) {
     if let Err(error) = super::pki::audit_signer(pki) {
         findings.errors.push(error.0);
     }
-    let leaf = tls::certificates(&pki.join("server.pem")).ok();
-    let leaf = leaf.and_then(|chain| crate::access::proof::certificate::Certificate::read(chain.first()?).ok());
-    if let Some(days) = leaf.map(|leaf| days_left(leaf.not_after, now.into())).filter(|days| *days < SOON) {
-        findings.warnings.push(format!("{}: {days} days left: replace it", pki.join("server.pem").display()));
+    for due in tls.ends().into_iter().filter(|end| end.is_due(now)) {
+        let what = match due.what {
+            Ending::Server => "the server's certificate",
+            Ending::Anchor => "the trust anchor",
+            Ending::RevocationList => "the revocation list of",
+        };
+        findings.warnings.push(format!("{what} {} ends at {}: replace it", due.name, due.at));
     }
 }
 
@@ -125,9 +130,9 @@ fn registry(registry: &Registry, now: Timestamp, findings: &mut Findings) {
         }
         for credential in registry.credentials.iter().filter(|credential| credential.organisation == organisation.key) {
             let left = end(credential).map(|end| days_left(end, now)).filter(|_| credential.revoked.is_none());
-            if let Some(days) = left.filter(|days| *days < SOON) {
+            if let Some(urgency) = left.and_then(urgency) {
                 let (what, fingerprint, name) = (credential.proof.kind(), credential.fingerprint(), &organisation.name);
-                warn(format!("the {what} {fingerprint} of {name} has {days} days left: issue another one"));
+                warn(format!("the {what} {fingerprint} of {name}: {urgency}: issue another one"));
             }
         }
     }

@@ -67,6 +67,12 @@ hosts = {hosts:?}               # the first stands in URLs
 # empty_objects_for = []        # organisations that get empty lists although others do not
 # keep_status_hours = 24
 
+[tls]
+# versions = \"1.2\"              # 1.2 and 1.3; \"1.3\": only that
+# require_crl = false           # certificates of CAs in pki/anchors/ need a revocation list in pki/crls/
+# max_intermediates = 4         # a client sends at most so many
+# max_chain_octets = 16384      # all certificates that a client sends
+
 [limits]
 # handshake_seconds = 10        # a TLS handshake is done
 # header_seconds = 10           # a request's header is there
@@ -76,10 +82,13 @@ hosts = {hosts:?}               # the first stands in URLs
 # body_seconds = 900            # a whole body is there
 # body_octets = 1073741824      # all bodies in memory together
 # write_stall_seconds = 30      # a caller takes some part of an answer at least this often
+# write_octets_per_second = 1024 # ... and after that at least this fast
 # writer_seconds = 1            # the store begins to write what an answer waits for; else 503
 # drain_seconds = 30            # answers under way may finish
 # connections = 10000           # more wait
-# handshakes = 512              # more are closed at once
+# connections_per_address = 256 # more are closed at once
+# handshakes = 4096             # more are closed at once
+# handshakes_per_minute_per_address = 1200
 # workers = 0                   # 0: one for each processor
 "
     )

@@ -5,7 +5,7 @@ use crate::audit::{PublicKey, Signer};
 use crate::http::tls;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ED25519,
+    KeyUsagePurpose, PKCS_ED25519, PublicKeyData, SubjectPublicKeyInfo,
 };
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -20,12 +20,14 @@ pub(super) const AUDIT_PUB: &str = "audit.pub";
 /// Days that a CA made here is valid.
 const CA_DAYS: u32 = 3650;
 /// Days that a server certificate made here is valid.
-const SERVER_DAYS: u32 = 397;
+const SERVER_DAYS: u32 = 365;
 
 /// Makes a CA and a server certificate for these hosts in a folder: `ca.pem`, `ca.key`,
-/// `server.pem`, `server.key`, and an empty `anchors/`.
+/// `server.pem`, `server.key`, and the empty folders `anchors/`, `intermediates/` and `crls/`.
 pub(super) fn make(folder: &Path, hosts: &[String], now: SystemTime) -> Result<(), Failure> {
-    fs::create_dir_all(folder.join("anchors"))?;
+    for below in ["anchors", "intermediates", "crls"] {
+        fs::create_dir_all(folder.join(below))?;
+    }
     let title = format!("Entente CA of {}", hosts.first().map_or("this server", String::as_str));
     let mut ca = parameters(&title, CA_DAYS, now);
     ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -70,7 +72,7 @@ pub(super) fn audit_keys(file: &Path) -> Result<Vec<PublicKey>, Failure> {
     Ok(keys)
 }
 
-/// Issues a client certificate, signed by the CA in `pki`, to `pem` (leaf, then CA) and `key`.
+/// Issues a client certificate for a new key, signed by the CA in `pki`, to `pem` (leaf, then CA) and `key`.
 pub(super) fn issue_client(
     pki: &Path,
     name: &str,
@@ -78,23 +80,56 @@ pub(super) fn issue_client(
     now: SystemTime,
     to: (&Path, &Path),
 ) -> Result<(), Failure> {
-    let mut client = leaf(name, days, now);
-    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    issue(pki, &client, to.0, to.1)
+    issue(pki, &client(name, days, now), to.0, to.1)
+}
+
+/// Issues a client certificate for the key of a signing request, and nothing else of the request.
+pub(super) fn issue_on_request(
+    pki: &Path,
+    name: &str,
+    days: u32,
+    now: SystemTime,
+    (request, pem): (&Path, &Path),
+) -> Result<(), Failure> {
+    let key = SubjectPublicKeyInfo::from_der(&tls::requested_key(request)?)?;
+    let ca = Ca::read(pki)?;
+    write_new(pem, &ca.certify(&client(name, days, now), &key)?, 0o644)
 }
 
 fn issue(pki: &Path, parameters: &CertificateParams, pem: &Path, key: &Path) -> Result<(), Failure> {
-    let read = |name: &str| {
-        let file = pki.join(name);
-        fs::read_to_string(&file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
-    };
-    let chain = read("ca.pem")?;
-    tls::private_key(&pki.join("ca.key"))?;
-    let ca = Issuer::from_ca_cert_pem(&chain, KeyPair::from_pem(&read("ca.key")?)?)?;
-    let leaf_key = KeyPair::generate()?;
-    let leaf = parameters.signed_by(&leaf_key, &ca)?;
+    let (ca, leaf_key) = (Ca::read(pki)?, KeyPair::generate()?);
+    let chain = ca.certify(parameters, &leaf_key)?;
     write_new(key, &leaf_key.serialize_pem(), 0o600)?;
-    write_new(pem, &format!("{}{chain}", leaf.pem()), 0o644)
+    write_new(pem, &chain, 0o644)
+}
+
+/// The CA of a PKI folder.
+struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Ca {
+    fn read(pki: &Path) -> Result<Self, Failure> {
+        let read = |name: &str| {
+            let file = pki.join(name);
+            fs::read_to_string(&file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
+        };
+        let pem = read("ca.pem")?;
+        tls::private_key(&pki.join("ca.key"))?;
+        Ok(Self { issuer: Issuer::from_ca_cert_pem(&pem, KeyPair::from_pem(&read("ca.key")?)?)?, pem })
+    }
+
+    /// A certificate for a key, and behind it the CA's own.
+    fn certify(&self, parameters: &CertificateParams, key: &impl PublicKeyData) -> Result<String, Failure> {
+        Ok(format!("{}{}", parameters.signed_by(key, &self.issuer)?.pem(), self.pem))
+    }
+}
+
+fn client(name: &str, days: u32, now: SystemTime) -> CertificateParams {
+    let mut client = leaf(name, days, now);
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    client
 }
 
 fn leaf(name: &str, days: u32, now: SystemTime) -> CertificateParams {

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Ops, Settings};
 use crate::exchange::Exchange;
 use crate::http::server::{Parts, Stop, serve};
-use crate::http::tls;
+use crate::http::tls::Tls;
 use crate::stix::judge::Judge;
 use crate::store::Store;
 use crate::store::sqlite::{ServerLock, Sqlite};
@@ -23,21 +23,29 @@ pub(super) fn run(mut settings: Settings, listen: Option<SocketAddr>, ops: Optio
     settings.server.listen = listen.unwrap_or(settings.server.listen);
     settings.server.ops = ops.unwrap_or(settings.server.ops);
     log_to_standard_error();
+    if let Some(warning) = too_few_files(&settings) {
+        tracing::warn!(warning);
+    }
     until_told_to_stop(start(&settings, Clock::system())?)
 }
 
-/// Says where the server is, and runs it until SIGTERM or SIGINT; then drains it.
+/// Says where the server is, and runs it until SIGTERM or SIGINT; then drains it. SIGHUP has it
+/// read its keys, certificates and revocation lists again.
 pub(super) fn until_told_to_stop(mut server: Running) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Before anybody can know of the server: a signal that comes at once is heard.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         say(&format!("listening on https://{}", server.address))?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = &mut server.ended => return Ok(()),
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => server.tls.reread(),
+                _ = &mut server.ended => return Ok(()),
+            }
         }
         tracing::info!("told to stop: no more connections are taken, answers under way are finished");
         server.stop.drain().await;
@@ -64,6 +72,8 @@ pub struct Running {
     pub ops: Option<SocketAddr>,
     /// Makes it stop.
     pub stop: Stop,
+    /// Its keys, certificates and revocation lists.
+    pub tls: Arc<Tls>,
     /// Fails when the server has stopped, for whatever reason.
     ended: oneshot::Receiver<()>,
     thread: JoinHandle<std::io::Result<()>>,
@@ -109,7 +119,8 @@ pub fn start_on(
     store: Arc<dyn Store>,
     lock: Option<ServerLock>,
 ) -> Result<Running, Failure> {
-    let tls = tls::server_config(&settings.server.pki, clock.now())?;
+    let tls = Tls::open(&settings.server.pki, settings.tls, clock.clone())?;
+    let reread = Arc::clone(&tls);
     let taxii = bind(settings.server.listen)?;
     let ops = match settings.server.ops {
         Ops::On(address) => Some(bind(address)?),
@@ -139,7 +150,7 @@ pub fn start_on(
         })
     })?;
     match begun.recv() {
-        Ok(stop) => Ok(Running { address, ops: ops_address, stop, ended, thread }),
+        Ok(stop) => Ok(Running { address, ops: ops_address, stop, tls: reread, ended, thread }),
         Err(_) => match thread.join() {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(Failure::new("the server's thread ended before it began: see the log")),
@@ -153,6 +164,23 @@ async fn tell_refusals(exchange: Arc<Exchange>) {
         tokio::time::sleep(Duration::from_secs(5)).await;
         exchange.tell_refusals(false);
     }
+}
+
+/// What to know if this process may not open as many files as there may be connections.
+fn too_few_files(settings: &Settings) -> Option<String> {
+    /// The store, the listeners, the standard streams.
+    const OWN: usize = 100;
+    let needed = settings.limits.connections + OWN;
+    // Where this file is not, the limit is not known.
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let most: usize = line.split_whitespace().next()?.parse().ok()?;
+    (most < needed).then(|| {
+        format!(
+            "this process may open {most} files, and limits.connections wants {needed}: raise it (systemd: \
+             LimitNOFILE={needed}, shell: ulimit -n {needed}), or lower limits.connections"
+        )
+    })
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

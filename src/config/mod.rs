@@ -6,6 +6,7 @@
 
 use crate::exchange;
 use crate::http::limits::Limits;
+use crate::http::tls;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,8 @@ pub struct Settings {
     pub server: Server,
     /// How the exchange answers.
     pub taxii: exchange::Settings,
+    /// What is required of a connection before HTTP begins.
+    pub tls: tls::Settings,
     /// How long and how much a connection may take.
     pub limits: Limits,
 }
@@ -140,7 +143,7 @@ fn parse(file: &str, text: &str, environment: impl Iterator<Item = (String, Stri
 
 impl Settings {
     fn faults(&self) -> Vec<String> {
-        let mut faults = [self.taxii.faults(), self.limits.faults()].concat();
+        let mut faults = [self.taxii.faults(), self.tls.faults(), self.limits.faults()].concat();
         let no_url = self.server.public_url.is_none() && self.server.hosts.is_empty();
         if no_url {
             faults.push(
@@ -231,6 +234,8 @@ mod tests {
             ("[server]\nhosts = [\"a\"]\n[taxii]\nkeep_status_hours = 1", "at least 24"),
             ("[server]\nhosts = [\"a\"]\nhosts = [\"b\"]", "line 3"),
             ("[limits]\nbody_seconds = -1", "line 2"),
+            ("[tls]\nversions = \"1.1\"", "line 2"),
+            ("[server]\nhosts = [\"a\"]\n[tls]\nmax_intermediates = 7", "at most 6"),
         ] {
             let error = load(text, &[]).unwrap_err();
             assert!(error.contains(expected), "{text}\n{error}");

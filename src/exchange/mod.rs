@@ -207,6 +207,18 @@ impl Exchange {
         Entry { at: self.now(), actor, action }
     }
 
+    /// When each credential that counts will end, under its organisation's name.
+    pub fn credential_ends(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let (registry, now) = (self.registry()?, self.now());
+        let counting = registry.credentials.iter().filter(|credential| credential.counts_at(now));
+        let named = counting.filter_map(|credential| {
+            let organisation = registry.organisation_by_key(credential.organisation)?;
+            let end = credential.not_after.into_iter().chain(credential.ends).min()?;
+            Some((organisation.name.clone(), end))
+        });
+        Ok(named.collect())
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now().into()
     }

@@ -93,6 +93,12 @@ impl Problem {
         Self { close: true, ..Self::new(StatusCode::BAD_REQUEST, &format!("the body could not be read: {reason}")) }
     }
 
+    /// 401 for a chain that held when the connection was made.
+    pub(super) fn not_trusted(error: &rustls::Error) -> Self {
+        let description = format!("the certificate's chain holds no longer ({error}): use another certificate");
+        Self { close: true, reason: Some("not_trusted"), ..Self::new(StatusCode::UNAUTHORIZED, &description) }
+    }
+
     /// 404. In all that a caller can see, the same for what is not there and for what it may not see.
     pub(super) fn absent() -> Self {
         Self::new(StatusCode::NOT_FOUND, &Error::Absent.to_string())

@@ -22,6 +22,8 @@ pub struct Limits {
     pub body_seconds: u64,
     /// A caller takes some part of an answer at least this often.
     pub write_stall_seconds: u64,
+    /// A caller who has the server wait longer than a stall takes an answer at least this fast, on average.
+    pub write_octets_per_second: u64,
     /// Request bodies in memory at a time, all together, in octets; more are told to come back later.
     pub body_octets: usize,
     /// A request that the store must write about before it is answered is begun after this long.
@@ -30,8 +32,12 @@ pub struct Limits {
     pub drain_seconds: u64,
     /// Connections at a time; more wait until one ends.
     pub connections: usize,
+    /// Connections of one network address at a time; more are closed at once.
+    pub connections_per_address: usize,
     /// TLS handshakes at a time; more are closed at once.
     pub handshakes: usize,
+    /// TLS handshakes that one network address may begin in a minute; more are closed at once.
+    pub handshakes_per_minute_per_address: u32,
     /// Threads that answer requests; 0: one for each processor.
     pub workers: usize,
 }
@@ -47,10 +53,13 @@ impl Default for Limits {
             body_seconds: 900,
             body_octets: 1 << 30,
             write_stall_seconds: 30,
+            write_octets_per_second: 1024,
             writer_seconds: 1,
             drain_seconds: 30,
             connections: 10_000,
-            handshakes: 512,
+            connections_per_address: 256,
+            handshakes: 4096,
+            handshakes_per_minute_per_address: 1200,
             workers: 0,
         }
     }
@@ -68,9 +77,12 @@ impl Limits {
             ("body_seconds", self.body_seconds),
             ("write_stall_seconds", self.write_stall_seconds),
             ("writer_seconds", self.writer_seconds),
+            ("write_octets_per_second", self.write_octets_per_second),
             ("body_octets", self.body_octets as u64),
             ("connections", self.connections as u64),
+            ("connections_per_address", self.connections_per_address as u64),
             ("handshakes", self.handshakes as u64),
+            ("handshakes_per_minute_per_address", self.handshakes_per_minute_per_address.into()),
         ];
         counts
             .into_iter()
@@ -106,6 +118,12 @@ impl Limits {
 
     pub(super) fn write_stall(&self) -> Duration {
         Duration::from_secs(self.write_stall_seconds)
+    }
+
+    /// How much longer a caller may keep an answer waiting for having taken this many octets.
+    pub(super) fn write_credit(&self, octets: usize) -> Duration {
+        #[expect(clippy::cast_precision_loss, reason = "to the microsecond is good enough")]
+        Duration::from_secs_f64(octets as f64 / self.write_octets_per_second.max(1) as f64)
     }
 
     /// How long a body may have taken of which this many octets have come, the last just now:

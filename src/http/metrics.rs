@@ -24,6 +24,9 @@ pub struct Metrics {
     objects_in: Family<Label, Counter>,
     foreign_bodies: Family<Label, Counter>,
     tls_refusals: Family<Label, Counter>,
+    reloads: Family<Label, Counter>,
+    tls_material_ok: Gauge,
+    seconds_left: Family<Label, Gauge>,
     connections: Gauge,
     writer_queue: Gauge,
     store_octets: Gauge,
@@ -46,6 +49,9 @@ impl Metrics {
             objects_in: Family::default(),
             foreign_bodies: Family::default(),
             tls_refusals: Family::default(),
+            reloads: Family::default(),
+            tls_material_ok: Gauge::default(),
+            seconds_left: Family::default(),
             connections: Gauge::default(),
             writer_queue: Gauge::default(),
             store_octets: Gauge::default(),
@@ -59,6 +65,21 @@ impl Metrics {
             "tls_refusals",
             "Connections that did not get through the handshake, by reason",
             metrics.tls_refusals.clone(),
+        );
+        registry.register(
+            "reloads",
+            "Readings of keys, certificates and revocation lists, by outcome",
+            metrics.reloads.clone(),
+        );
+        registry.register(
+            "tls_material_ok",
+            "Whether keys, certificates and revocation lists could be used when last read",
+            metrics.tls_material_ok.clone(),
+        );
+        registry.register(
+            "seconds_left",
+            "Until the first of a kind ends: server_certificate, anchor, revocation_list, credential",
+            metrics.seconds_left.clone(),
         );
         registry.register(
             "foreign_bodies",
@@ -96,6 +117,26 @@ impl Metrics {
 
     pub(super) fn tls_refused(&self, reason: &'static str) {
         self.tls_refusals.get_or_create(&[("reason", reason.to_owned())]).inc();
+    }
+
+    /// Keys, certificates and revocation lists were read.
+    pub(super) fn reloaded(&self, is_good: bool) {
+        let outcome = if is_good { "ok" } else { "refused" };
+        self.reloads.get_or_create(&[("outcome", outcome.to_owned())]).inc();
+    }
+
+    /// Whether they could be used.
+    pub(super) fn material(&self, is_good: bool) {
+        self.tls_material_ok.set(i64::from(is_good));
+    }
+
+    /// The first of a kind ends so many seconds from now; `None`: there is none.
+    pub(super) fn ends(&self, kind: &'static str, seconds: Option<i64>) {
+        let label = [("kind", kind.to_owned())];
+        match seconds {
+            Some(seconds) => drop(self.seconds_left.get_or_create(&label).set(seconds)),
+            None => drop(self.seconds_left.remove(&label)),
+        }
     }
 
     pub(super) fn connection_began(&self) {

@@ -1,12 +1,15 @@
 //! The TAXII door: HTTP/1.1 over mutual TLS.
 //!
-//! A request's way: [`tls`] (whose key is it) → [`stream`] (deadlines) → [`routes`] (the
+//! A request's way: [`accept`] ([`tls`]: whose key is it) → [`stream`] (deadlines) → [`peer`] (does
+//! the chain still hold, who is it) → [`routes`] (the
 //! whole URL table on one screen) → one file per TAXII noun, a few lines each (typed
 //! values in, one call on a capability, an answer out) → [`answer`] or [`error`], the
 //! one place where an error becomes a status code. [`ops`] is the operator's own door.
 //!
 //! No handler names the store, and none decides what a caller may do.
 
+mod accept;
+mod addresses;
 mod answer;
 mod api_root;
 mod body;
@@ -20,23 +23,30 @@ pub mod metrics;
 mod object;
 mod objects;
 mod ops;
+mod patience;
+mod peer;
 mod routes;
 pub mod server;
 mod status;
 mod stream;
 pub mod tls;
 mod versions;
+mod watch;
 
 use crate::exchange::{Exchange, Found, Session};
 use crate::taxii::filter::{Endpoint, Query, dry_run};
 use crate::taxii::media_type::{self, Content};
 use actix_http::RequestHead;
 use actix_http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use addresses::Addresses;
 use answer::Answer;
 use error::Problem;
 use limits::Limits;
 use metrics::Metrics;
+use peer::Peer;
 use std::sync::Arc;
+use tls::Tls;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// What every handler works with. One for each server, shared by its workers.
@@ -46,6 +56,10 @@ pub struct Door {
     limits: Limits,
     metrics: Arc<Metrics>,
     bodies: body::Budget,
+    tls: Arc<Tls>,
+    addresses: Arc<Addresses>,
+    /// One permit for each handshake at a time.
+    handshakes: Arc<Semaphore>,
 }
 
 /// The longest query string that is read, in octets: with its path, shorter than the longest URL
@@ -58,10 +72,17 @@ const LONGEST_QUERY: usize = 64_000;
 struct Asked<'r> {
     door: &'r Door,
     session: Session,
+    peer: Arc<Peer>,
     head: &'r RequestHead,
 }
 
 impl Asked<'_> {
+    /// The same caller, if its chain still holds, seen against the registry of now.
+    fn renewed(&self) -> Result<Session, Problem> {
+        self.peer.holds(self.door)?;
+        Ok(self.session.renewed()?)
+    }
+
     /// 406 unless the caller takes TAXII 2.1.
     fn accept(&self) -> Result<(), Problem> {
         if media_type::accepts(self.lines(&ACCEPT)) { Ok(()) } else { Err(Problem::not_acceptable()) }

@@ -24,7 +24,7 @@ pub(super) async fn post(
     let dry_run = asked.dry_run()?;
     let body = body::read(asked.door, asked.head, payload).await?;
     // A body may take its time. What counts is who the caller is, and what it may, when it is whole.
-    let writing = asked.session.renewed()?.writing(root, collection)?;
+    let writing = asked.renewed()?.writing(root, collection)?;
     let added = super::server::blocking(move || writing.add(&body.octets, dry_run)).await??;
     if !dry_run {
         asked.door.metrics.added(&added.status);

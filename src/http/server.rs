@@ -1,13 +1,16 @@
 //! The server: from a socket to answers, and to a clean end.
 
+use super::accept::accept;
+use super::addresses::Addresses;
 use super::answer::Answer;
 use super::error::Problem;
 use super::limits::Limits;
 use super::metrics::Metrics;
+use super::peer::Peer;
 use super::routes::Route;
-use super::stream::{Peer, Stream};
-use super::{Asked, Door, body, ops};
-use crate::access::proof::certificate::{Certificate, Proven};
+use super::stream::Stream;
+use super::tls::Tls;
+use super::{Asked, Door, body, ops, watch};
 use crate::clock::stopwatch;
 use crate::exchange::{Exchange, Refused, Session, plain};
 use actix_http::body::{BodySize, BoxBody, MessageBody};
@@ -15,19 +18,17 @@ use actix_http::header::USER_AGENT;
 use actix_http::{HttpServiceBuilder, Payload, Request, RequestHead, Response};
 use actix_server::{Server, ServerHandle};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service};
-use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn, ready};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::Semaphore;
+use tokio::sync::watch::{Receiver, Sender, channel};
 
 /// Characters of a logged text that a caller chose, at most.
 const LONGEST_LOGGED: usize = 256;
@@ -39,8 +40,8 @@ pub struct Parts {
     pub exchange: Arc<Exchange>,
     /// How long and how much a connection may take.
     pub limits: Limits,
-    /// The rules of TLS: see [`super::tls::server_config`].
-    pub tls: ServerConfig,
+    /// What TLS is done with.
+    pub tls: Arc<Tls>,
     /// Where TAXII is spoken.
     pub taxii: TcpListener,
     /// Where the operator asks how it is, if anywhere.
@@ -52,7 +53,7 @@ pub struct Parts {
 pub struct Stop {
     handle: ServerHandle,
     ops: Option<ServerHandle>,
-    draining: Arc<watch::Sender<bool>>,
+    draining: Arc<Sender<bool>>,
 }
 
 impl Stop {
@@ -72,10 +73,11 @@ pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
     let Parts { exchange, limits, tls, taxii, ops } = parts;
     let metrics = Arc::new(Metrics::new());
     let bodies = body::Budget::new(limits.body_octets);
-    let door = Arc::new(Door { exchange, limits, metrics, bodies });
-    let (draining, drained) = watch::channel(false);
+    let addresses = Addresses::new(&limits);
     let handshakes = Arc::new(Semaphore::new(limits.handshakes));
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let door = Arc::new(Door { exchange, limits, metrics, bodies, tls, addresses, handshakes });
+    actix_rt::spawn(watch::over(Arc::clone(&door)));
+    let (draining, drained) = channel(false);
     let workers = limits.worker_count();
     let mut builder = Server::build()
         .workers(workers)
@@ -85,12 +87,10 @@ pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
     let taxii_door = Arc::clone(&door);
     let taxii_drained = drained.clone();
     builder = builder.listen("taxii", taxii, move || {
-        let (door, acceptor, handshakes) = (Arc::clone(&taxii_door), acceptor.clone(), Arc::clone(&handshakes));
+        let door = Arc::clone(&taxii_door);
         let answering = Arc::clone(&door);
         let expecting = Arc::clone(&door);
-        let accept = fn_service(move |socket: TcpStream| {
-            accept(Arc::clone(&door), acceptor.clone(), Arc::clone(&handshakes), socket)
-        });
+        let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), socket));
         let http = http_service(limits, &taxii_drained)
             .on_connect_ext(|stream: &Stream, data| drop(data.insert(Arc::clone(&stream.peer))))
             .expect(fn_service(move |request| ready(expect(&expecting, request))))
@@ -108,7 +108,7 @@ fn serve_ops(
     socket: TcpListener,
     door: Arc<Door>,
     limits: Limits,
-    drained: watch::Receiver<bool>,
+    drained: Receiver<bool>,
 ) -> std::io::Result<ServerHandle> {
     let builder = Server::build().workers(1).shutdown_timeout(1).disable_signals();
     let server = builder.listen("ops", socket, move || {
@@ -126,7 +126,7 @@ fn serve_ops(
 }
 
 /// The framework's HTTP/1.1, with our deadlines.
-fn http_service<T, S>(limits: Limits, drained: &watch::Receiver<bool>) -> HttpServiceBuilder<T, S>
+fn http_service<T, S>(limits: Limits, drained: &Receiver<bool>) -> HttpServiceBuilder<T, S>
 where
     S: ServiceFactory<Request, Config = ()>,
     S::Error: Into<Response<BoxBody>> + 'static,
@@ -146,77 +146,6 @@ where
                 let _ = drained.wait_for(|draining| *draining).await;
             }
         })
-}
-
-/// The TLS handshake of one connection, within its time.
-async fn accept(
-    door: Arc<Door>,
-    acceptor: TlsAcceptor,
-    handshakes: Arc<Semaphore>,
-    socket: TcpStream,
-) -> Result<(Stream, Option<SocketAddr>), ()> {
-    let refuse = |address: Option<SocketAddr>, reason: &'static str, error: &dyn std::fmt::Display| {
-        if door.exchange.refused(handshake(address, reason)) {
-            let error = plain(&error.to_string(), LONGEST_LOGGED);
-            tracing::info!(address = address.map(tracing::field::display), reason, error, "handshake refused");
-        }
-        door.metrics.tls_refused(reason);
-        Err(())
-    };
-    let address = socket.peer_addr().ok();
-    // An answer's last segment does not wait for the caller's acknowledgement of the one before.
-    if let Err(error) = socket.set_nodelay(true) {
-        return refuse(address, "closed", &error);
-    }
-    let Ok(_permit) = handshakes.try_acquire() else {
-        return refuse(address, "busy", &"too many handshakes at a time");
-    };
-    let tls = match timeout(door.limits.handshake(), acceptor.accept(socket)).await {
-        Ok(Ok(tls)) => tls,
-        Ok(Err(error)) => return refuse(address, refusal(&error), &error),
-        Err(late) => return refuse(address, "timeout", &late),
-    };
-    let leaf = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let peer = match (leaf.map(|leaf| Certificate::read(leaf)), address) {
-        (Some(Ok(certificate)), Some(address)) => Peer { proven: Proven { certificate, anchor: None }, address },
-        (Some(Err(error)), _) => return refuse(address, "other", &error),
-        _ => return refuse(address, "other", &"the connection is gone"),
-    };
-    door.metrics.connection_began();
-    let stream = Stream::new(tls, peer, Arc::clone(&door.metrics), door.limits.write_stall());
-    Ok((stream, address))
-}
-
-fn handshake(address: Option<SocketAddr>, reason: &'static str) -> Refused {
-    Refused {
-        address: address.map_or_else(String::new, |address| address.to_string()),
-        ip: address.map(|address| address.ip()),
-        organisation: None,
-        credential: None,
-        endpoint: "handshake",
-        method: None,
-        path: None,
-        status: None,
-        reason,
-    }
-}
-
-/// Why a handshake failed, in a word for the metrics.
-fn refusal(error: &std::io::Error) -> &'static str {
-    use rustls::CertificateError as Bad;
-    let rustls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match rustls {
-        Some(rustls::Error::NoCertificatesPresented) => "no_certificate",
-        Some(rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. })) => "expired",
-        Some(rustls::Error::InvalidCertificate(Bad::NotValidYet | Bad::NotValidYetContext { .. })) => "not_yet_valid",
-        Some(rustls::Error::InvalidCertificate(Bad::UnknownIssuer)) => "unknown_issuer",
-        Some(rustls::Error::InvalidCertificate(Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. })) => {
-            "not_for_clients"
-        }
-        Some(rustls::Error::InvalidCertificate(_)) => "bad_certificate",
-        Some(_) => "protocol",
-        None => "closed",
-    }
 }
 
 /// Before a caller is told to go on and send its body: whether it may be of that size, and
@@ -250,7 +179,7 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
     let session = sign_in(&door, &request);
     event.organisation = session.as_ref().ok().map(|session| session.caller().name.clone());
     let outcome = match session {
-        Ok(session) => unless_panicking(handle(&door, session, request.head(), &mut payload)).await,
+        Ok(session) => unless_panicking(handle(&door, session, &request, &mut payload)).await,
         Err(problem) => Err(problem),
     };
     match &outcome {
@@ -285,16 +214,22 @@ impl Event {
     }
 }
 
-async fn handle(door: &Door, session: Session, head: &RequestHead, payload: &mut Payload) -> Result<Answer, Problem> {
+async fn handle(door: &Door, session: Session, request: &Request, payload: &mut Payload) -> Result<Answer, Problem> {
+    let (head, peer) = (request.head(), peer(request)?);
     let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
-    route.answer(&Asked { door, session, head }, payload).await
+    route.answer(&Asked { door, session, peer, head }, payload).await
 }
 
 fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
-    let peer = request.conn_data::<Arc<Peer>>().ok_or_else(|| Problem::internal("a request on no connection"))?;
-    let session = door.exchange.sign_in(&peer.proven, &peer.address.to_string())?;
+    let session = peer(request)?.sign_in(door)?;
     let client = request.head().headers.get(USER_AGENT).map(|client| String::from_utf8_lossy(client.as_bytes()));
     Ok(session.of_client(client.as_deref()))
+}
+
+/// Whose connection a request came on.
+fn peer(request: &Request) -> Result<Arc<Peer>, Problem> {
+    let peer = request.conn_data::<Arc<Peer>>();
+    peer.map(Arc::clone).ok_or_else(|| Problem::internal("a request on no connection"))
 }
 
 /// Takes note of a problem that is a refusal. Gives whether the log is to tell of it: of every
@@ -302,10 +237,10 @@ fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
 fn is_told(door: &Door, request: &Request, problem: &Problem, organisation: Option<&str>) -> bool {
     let (Some(reason), Some(peer)) = (problem.reason, request.conn_data::<Arc<Peer>>()) else { return true };
     let refused = Refused {
-        address: peer.address.to_string(),
-        ip: Some(peer.address.ip()),
+        address: peer.address().to_string(),
+        ip: Some(peer.address().ip()),
         organisation: organisation.map(ToOwned::to_owned),
-        credential: Some(peer.proven.certificate.fingerprint),
+        credential: Some(peer.fingerprint()),
         endpoint: Route::of(request.path()).map_or("none", Route::name),
         method: Some(request.method().to_string()),
         path: Some(request.path().to_owned()),

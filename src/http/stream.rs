@@ -1,81 +1,93 @@
-//! The connection under the framework. It ends callers that take no answer, and it puts
-//! words into the answers that the framework makes before any handler runs: those have
-//! neither media type nor body, and every answer of a TAXII server has both.
+//! The connection under the framework. It ends callers that take no answer, or too slowly, and
+//! those that may have none any more; and it puts words into the answers that the framework makes
+//! before any handler runs: those have neither media type nor body, and every answer of a TAXII
+//! server has both.
 
+use super::Door;
+use super::addresses::Place;
 use super::error::Problem;
-use super::metrics::Metrics;
-use crate::access::proof::certificate::Proven;
+use super::patience::Patience;
+use super::peer::Peer;
 use crate::taxii::media_type::TAXII;
 use actix_http::StatusCode;
 use actix_rt::net::{ActixStream, Ready};
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-/// Whose connection it is.
-#[derive(Debug)]
-pub(super) struct Peer {
-    /// What the handshake proved.
-    pub(super) proven: Proven,
-    /// Network address and port.
-    pub(super) address: SocketAddr,
-}
+/// While an answer goes out, it is asked this often whether its caller may still have it.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A TLS connection after its handshake.
 pub(super) struct Stream {
     tls: TlsStream<TcpStream>,
     pub(super) peer: Arc<Peer>,
-    metrics: Arc<Metrics>,
-    write_stall: Duration,
-    /// Runs while a write waits for the caller.
-    stalled: Option<Pin<Box<Sleep>>>,
+    door: Arc<Door>,
+    patience: Patience,
+    /// When to ask again whether the peer may have its answer. Runs from an answer's first write on.
+    again: Option<Pin<Box<Sleep>>>,
     /// Octets that go out in place of what the framework wrote.
     reworded: Option<Vec<u8>>,
+    _place: Place,
 }
 
 impl Stream {
-    pub(super) fn new(tls: TlsStream<TcpStream>, peer: Peer, metrics: Arc<Metrics>, write_stall: Duration) -> Self {
-        Self { tls, peer: Arc::new(peer), metrics, write_stall, stalled: None, reworded: None }
+    pub(super) fn new(tls: TlsStream<TcpStream>, peer: Peer, place: Place, door: Arc<Door>) -> Self {
+        door.metrics.connection_began();
+        let patience = Patience::new(door.limits);
+        Self { tls, peer: Arc::new(peer), door, patience, again: None, reworded: None, _place: place }
     }
 
-    /// Passes a write's outcome on, unless it has waited for too long.
-    fn unless_stalled<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if outcome.is_ready() {
-            self.stalled = None;
-            return outcome;
+    /// An error if the peer may have no more of its answer. Asks at most once in a while, also
+    /// when nothing else happens.
+    fn is_let_in(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let again = self.again.get_or_insert_with(|| Box::pin(sleep(AGAIN)));
+        if again.as_mut().poll(cx).is_ready() {
+            if self.peer.sign_in(&self.door).is_err() {
+                tracing::info!("an answer under way was cut off: its caller is not let in any more");
+                return Err(io::Error::new(ErrorKind::PermissionDenied, "the caller is not let in any more"));
+            }
+            again.as_mut().reset(Instant::now() + AGAIN);
+            // Set going anew; it cannot be over yet.
+            let _ = again.as_mut().poll(cx);
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.write_stall)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the caller takes no answer")))
+        Ok(())
+    }
+
+    /// Writes, and ends what goes too slowly or to somebody who may not have it.
+    fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.is_let_in(cx)?;
+        let outcome = Pin::new(&mut self.tls).poll_write(cx, octets);
+        let taken = if let Poll::Ready(Ok(taken)) = &outcome { *taken } else { 0 };
+        self.patience.with(cx, outcome, taken)
     }
 
     /// Writes what stands in place of `octets`, and then says that those are written.
     fn write_reworded(&mut self, cx: &mut Context<'_>, mut rest: Vec<u8>, octets: usize) -> Poll<io::Result<usize>> {
         while !rest.is_empty() {
-            match Pin::new(&mut self.tls).poll_write(cx, &rest) {
+            match self.write(cx, &rest) {
                 Poll::Ready(Ok(written)) => drop(rest.drain(..written)),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.reworded = Some(rest);
-                    return self.unless_stalled(cx, Poll::Pending);
+                    return Poll::Pending;
                 }
             }
         }
-        self.unless_stalled(cx, Poll::Ready(Ok(octets)))
+        Poll::Ready(Ok(octets))
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.metrics.connection_ended();
+        self.door.metrics.connection_ended();
     }
 }
 
@@ -93,18 +105,22 @@ impl AsyncWrite for Stream {
         if let Some(reworded) = reword(octets) {
             return self.write_reworded(cx, reworded, octets.len());
         }
-        let outcome = Pin::new(&mut self.tls).poll_write(cx, octets);
-        self.unless_stalled(cx, outcome)
+        self.write(cx, octets)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.tls).poll_flush(cx);
-        self.unless_stalled(cx, outcome)
+        if outcome.is_ready() {
+            self.again = None;
+        } else {
+            self.is_let_in(cx)?;
+        }
+        self.patience.with(cx, outcome, 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.tls).poll_shutdown(cx);
-        self.unless_stalled(cx, outcome)
+        self.patience.with(cx, outcome, 0)
     }
 }
 

@@ -109,7 +109,7 @@ fn a_certificate_that_runs_out_is_refused_on_a_live_connection() {
     assert_eq!(read(&mut live, "/api1/"), 200);
     clock.turn_on(2 * 86_400);
     let answer = ask(&mut live, "GET", "/api1/", &[("Accept", TAXII)], None);
-    assert!(answer.must_fail(401).contains("is not valid at this time"));
+    assert!(answer.must_fail(401).contains("certificate expired"));
 }
 
 #[test]

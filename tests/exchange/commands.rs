@@ -5,7 +5,11 @@ use crate::support::objects::{envelope, id, indicator, marked, versioned};
 use crate::support::pki::Ca;
 use crate::support::process::{Installation, PROGRAM, Process, open_to_all, program};
 use entente::access::level::Level;
+use entente::access::proof::certificate::Certificate;
 use entente::clock::Clock;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, CertificateSigningRequestDer};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
@@ -279,6 +283,7 @@ fn keys_and_certificates_that_are_not_fit_are_named() {
     let past = Clock::system().now() - Duration::from_hours(48);
     let expired = Ca::new("Test").issue("localhost", |parameters| parameters.not_after = past.into());
     fs::write(&pem, expired.pem).unwrap();
+    fs::write(&key, expired.key.serialize_pem()).unwrap();
     fail("server.pem: is valid from ");
     fs::write(&pem, "nothing").unwrap();
     fail("server.pem: has no certificate");
@@ -363,4 +368,95 @@ fn the_demo_serves_what_it_says_and_keeps_what_is_there() {
     let (cert, siem) = entries[0];
     assert_eq!(cert, [83, 151, 46], "the corrected indicator has two versions");
     assert_eq!(siem[1], cert[1] - 2, "the AMBER+STRICT and the RED object");
+}
+
+/// What a certificate says, as text: subject, then names.
+fn said(pem: &std::path::Path) -> (String, usize) {
+    let der = CertificateDer::from_pem_file(pem).unwrap();
+    let certificate = Certificate::read(&der).unwrap();
+    (certificate.subject, certificate.names.len())
+}
+
+/// A request for a certificate that asks for more than it is due.
+fn request(key: &KeyPair) -> String {
+    let mut wish = CertificateParams::new(vec!["another.example".to_owned()]).unwrap();
+    wish.distinguished_name.push(rcgen::DnType::CommonName, "another");
+    wish.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    wish.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    wish.serialize_request(key).unwrap().pem().unwrap()
+}
+
+#[test]
+fn of_a_request_for_a_certificate_only_the_key_counts() {
+    let installation = Installation::furnished();
+    let (csr, out) = (installation.path("org.csr"), installation.path("more"));
+    let key = KeyPair::generate().unwrap();
+    fs::write(&csr, request(&key)).unwrap();
+    let issue = ["cert", "issue", "org", "--csr", csr.to_str().unwrap(), "--out", out.to_str().unwrap(), "--days", "9"];
+    let printed = installation.run(&issue);
+    assert!(!printed.contains("org.key") && !out.join("org.key").exists(), "{printed}");
+    assert_eq!(said(&out.join("org.pem")), ("CN=org".to_owned(), 0));
+    // The holder of the key gets in with it.
+    fs::write(out.join("org.key"), key.serialize_pem()).unwrap();
+    fs::rename(&out, installation.path("certs-requested")).unwrap();
+    fs::rename(installation.path("certs"), installation.path("certs-first")).unwrap();
+    fs::rename(installation.path("certs-requested"), installation.path("certs")).unwrap();
+    let server = installation.serve();
+    installation.actor("org", server.address).get(OBJECTS).must_be(200);
+}
+
+#[test]
+fn a_request_that_does_not_prove_its_key_gets_nothing() {
+    let installation = Installation::furnished();
+    let csr = installation.path("org.csr");
+    let mut der = CertificateSigningRequestDer::from_pem_slice(request(&KeyPair::generate().unwrap()).as_bytes())
+        .unwrap()
+        .to_vec();
+    let last = der.len() - 1;
+    der[last] ^= 1;
+    let of_another = pem("CERTIFICATE REQUEST", &der);
+    let out = installation.path("more");
+    let issue = ["cert", "issue", "org", "--csr", csr.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    for (text, expected) in [
+        (of_another.as_str(), "org.csr: is not signed with the key"),
+        ("nothing", "org.csr: is no request"),
+        (&pem("CERTIFICATE REQUEST", b"0"), "org.csr: is no request"),
+    ] {
+        fs::write(&csr, text).unwrap();
+        let error = installation.fail(&issue);
+        assert!(error.contains(expected), "{error}");
+        assert!(!out.join("org.pem").exists());
+    }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}
+
+#[test]
+fn a_renewed_certificate_counts_beside_the_old_one_until_the_overlap_is_over() {
+    let installation = Installation::furnished();
+    let list = || -> Vec<Value> {
+        let listed: Value = serde_json::from_str(&installation.run(&["cert", "list", "org", "--json"])).unwrap();
+        listed["certificates"].as_array().unwrap().clone()
+    };
+    let old = list()[0]["fingerprint"].as_str().unwrap().to_owned();
+    let out = installation.path("more");
+    let renew = |overlap: &str| {
+        installation.run(&["cert", "renew", "org", &old[..9], "--out", out.to_str().unwrap(), "--overlap", overlap])
+    };
+    assert!(renew("10").contains(&format!("the old one, {old}, counts until ")));
+    let (left, all) = (|row: &Value| row["days_left"].as_i64().unwrap(), list());
+    assert_eq!(all.len(), 2);
+    for row in &all {
+        assert_eq!(left(row), if row["fingerprint"] == *old { 9 } else { 364 }, "{row}");
+    }
+    let server = installation.serve();
+    installation.actor("org", server.address).get(OBJECTS).must_be(200);
+    fs::remove_dir_all(&out).unwrap();
+    assert!(renew("500").contains(&format!("the old one, {old}, ends by itself at ")));
+    let check = String::from_utf8(installation.try_run(&["check"]).stdout).unwrap();
+    assert!(check.contains(&format!("the key {old} of org: 9 days left, less than 30")), "{check}");
 }

@@ -1,5 +1,6 @@
 //! Callers that begin and do not go on.
 
+use crate::support::actor::Actor;
 use crate::support::objects::{envelope, id};
 use crate::support::server::{Setup, objects};
 use crate::support::{RW, Server};
@@ -46,4 +47,70 @@ fn an_answer_that_nobody_takes_ends_the_connection() {
     let outcome = connection.read_to_end(&mut taken);
     assert!(outcome.is_err() && taken.len() < 15 * (3 << 20), "{} octets", taken.len());
     writer.get(&objects(RW)).must_be(200);
+}
+
+#[test]
+fn an_answer_that_is_taken_too_slowly_ends_the_connection() {
+    const ANSWERS: usize = 30;
+    let mut setup = Setup::default();
+    setup.settings.limits.write_stall_seconds = 1;
+    setup.settings.limits.write_octets_per_second = 1 << 30;
+    let server = Server::with(setup);
+    let writer = server.actor("writer");
+    let large = format!(r#"{{"type":"x-large","id":"{}","text":"{}"}}"#, id("x-large", 1), "x".repeat(3 << 20));
+    writer.post(&objects(RW), &envelope(&[large])).must_be(202);
+    let mut connection = writer.connect().unwrap();
+    let asking = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", objects(RW));
+    connection.write_all(asking.repeat(ANSWERS).as_bytes()).unwrap();
+    // Something is taken all the time, and the server never waits for as long as a stall.
+    let (mut taken, mut part) = (0, vec![0; 1 << 20]);
+    let ended = loop {
+        let begun = entente::clock::stopwatch();
+        match connection.read(&mut part) {
+            Ok(0) | Err(_) => break true,
+            Ok(read) => taken += read,
+        }
+        if taken >= ANSWERS * (3 << 20) {
+            break false;
+        }
+        while begun.elapsed() < Duration::from_micros(500) {}
+    };
+    assert!(ended, "all was waited for");
+    writer.get(&objects(RW)).must_be(200);
+}
+
+/// Asks until it is answered, or not.
+fn until_connecting_is(expected: bool, actor: &Actor) {
+    let begun = entente::clock::stopwatch();
+    while actor.attempt("GET", "/taxii2/", None).is_ok() != expected {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn one_address_has_so_many_connections_at_a_time() {
+    let mut setup = Setup::default();
+    setup.settings.limits.connections_per_address = 3;
+    let server = Server::with(setup);
+    let reader = server.actor("reader");
+    let mut connections: Vec<_> = (0..3).map(|_| reader.connect().unwrap()).collect();
+    until_connecting_is(false, &reader);
+    // Half-open ones count, too.
+    connections.pop();
+    let _silent = TcpStream::connect(server.address).unwrap();
+    until_connecting_is(false, &reader);
+    connections.pop();
+    until_connecting_is(true, &reader);
+    assert!(server.metrics().contains("entente_tls_refusals_total{reason=\"connections\"}"));
+}
+
+#[test]
+fn one_address_begins_so_many_handshakes_in_a_minute() {
+    let mut setup = Setup::default();
+    setup.settings.limits.handshakes_per_minute_per_address = 5;
+    let server = Server::with(setup);
+    let reader = server.actor("reader");
+    let answered = (0..20).filter(|_| reader.attempt("GET", "/taxii2/", None).is_ok()).count();
+    assert_eq!(answered, 5);
+    assert!(server.metrics().contains("entente_tls_refusals_total{reason=\"rate\"} 15"));
 }

@@ -1,5 +1,6 @@
 //! `entente demo`: a whole exchange on one machine, with the sample set beside this file.
 
+use super::cert::Issuing;
 use super::serve::{log_to_standard_error, start, until_told_to_stop};
 use super::{Failure, cert, import, init, open, say};
 use crate::access::level::Level;
@@ -90,7 +91,7 @@ fn make(dir: &Path) -> Result<(), Failure> {
             let rights = Rights { read: Some(read), write: writes == Some(alias), manage, relay: false };
             admin.grant(name, alias, Some(rights))?;
         }
-        cert::issue(&settings, &admin, name, &partial.join("certs"), 365)?;
+        cert::issue(&settings, &admin, name, &Issuing::to(&partial.join("certs"), 365))?;
         say(&format!("{name}: {}/certs/{name}.pem, reads up to {read}", dir.display()))?;
     }
     admin.declare_identity(OWNER, IDENTITY)?;

@@ -2,7 +2,8 @@
 
 use entente::clock::Clock;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::fs;
@@ -15,6 +16,8 @@ pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pub pem: String,
     pub der: CertificateDer<'static>,
+    /// What clients send behind their own certificates.
+    pub chain: Vec<CertificateDer<'static>>,
 }
 
 /// A certificate and its key.
@@ -39,12 +42,55 @@ impl Identity {
 
 impl Ca {
     pub fn new(name: &str) -> Self {
+        Self::with(KeyPair::generate().unwrap(), name, |_| ())
+    }
+
+    /// One with this key that signs itself, but for what `change` does to it.
+    pub fn with(key: KeyPair, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let parameters = Self::parameters(name, change);
+        let certificate = parameters.self_signed(&key).unwrap();
+        let (pem, der) = (certificate.pem(), certificate.der().clone());
+        Self { pem, der, issuer: Issuer::new(parameters, key), chain: Vec::new() }
+    }
+
+    /// One that this one vouches for, but for what `change` does to it.
+    pub fn below(&self, key: KeyPair, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
+        let parameters = Self::parameters(name, change);
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        let (pem, der) = (certificate.pem(), certificate.der().clone());
+        let chain = [std::slice::from_ref(&der), &self.chain].concat();
+        Self { pem, der, issuer: Issuer::new(parameters, key), chain }
+    }
+
+    fn parameters(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
         let mut parameters = parameters(name);
+        // It outlasts what it signs, however far a test turns its clock on.
+        parameters.not_after = rcgen::date_time_ymd(4000, 1, 1);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().unwrap();
-        let certificate = parameters.self_signed(&key).unwrap();
-        Self { pem: certificate.pem(), der: certificate.der().clone(), issuer: Issuer::new(parameters, key) }
+        change(&mut parameters);
+        parameters
+    }
+
+    /// A revocation list with these serial numbers, but for what `change` does to it.
+    pub fn crl(&self, revoked: &[u64], change: impl FnOnce(&mut CertificateRevocationListParams)) -> String {
+        let now = Clock::system().now();
+        let revoke = |serial: &u64| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: now.into(),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let mut list = CertificateRevocationListParams {
+            this_update: (now - Duration::from_hours(1)).into(),
+            next_update: (now + Duration::from_hours(24)).into(),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(revoke).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        change(&mut list);
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// A client certificate in good order.
@@ -62,13 +108,15 @@ impl Ca {
         self.certify(identity.clone().key, name, |_| ())
     }
 
-    fn certify(&self, key: KeyPair, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
+    /// A client certificate for this key, but for what `change` does to it.
+    pub fn certify(&self, key: KeyPair, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Identity {
         let mut parameters = parameters(name);
         parameters.is_ca = IsCa::ExplicitNoCa;
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut parameters);
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
-        Identity { chain: vec![certificate.der().clone()], key, pem: certificate.pem() }
+        let chain = [std::slice::from_ref(certificate.der()), &self.chain].concat();
+        Identity { chain, key, pem: certificate.pem() }
     }
 
     /// Writes the PKI folder of a server whose CA this is.

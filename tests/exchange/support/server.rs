@@ -62,7 +62,10 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { settings: Settings::default(), clock: Clock::system(), in_memory: false }
+        let mut settings = Settings::default();
+        // All actors have one address, and most make a connection for each request.
+        settings.limits.handshakes_per_minute_per_address = 1_000_000;
+        Self { settings, clock: Clock::system(), in_memory: false }
     }
 }
 
@@ -223,6 +226,11 @@ impl Server {
     /// What the server counts.
     pub fn metrics(&self) -> String {
         self.ask_ops("GET /metrics").1
+    }
+
+    /// Has the server read its keys, certificates and revocation lists now; gives whether it could use them.
+    pub fn reread(&self) -> bool {
+        self.running.as_ref().unwrap().tls.look(true).unwrap()
     }
 
     pub fn pki(&self) -> PathBuf {

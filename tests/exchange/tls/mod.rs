@@ -1,9 +1,17 @@
 //! What the listener demands of a connection before HTTP begins.
 
+mod certificates;
+mod files;
+mod live;
+mod revocation;
+
 use crate::support::Server;
-use crate::support::actor::{Actor, Connection, TAXII, ask};
+use crate::support::actor::{Actor, Answer, Connection, TAXII, ask, read_answer};
 use crate::support::pki::{Ca, Identity};
+use crate::support::server::Setup;
+use entente::access::proof::certificate::Certificate;
 use entente::clock::{Clock, stopwatch};
+use entente::http::tls::Version;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
@@ -11,7 +19,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, NamedGroup, ProtocolVersion, SignatureScheme};
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,8 +31,13 @@ const SOON: Duration = Duration::from_secs(5);
 /// A connection on which a request was answered, so that all of the handshake has been seen.
 fn proven(actor: &Actor) -> Connection {
     let mut connection = actor.connect().unwrap();
-    ask(&mut connection, "GET", "/taxii2/", &[("Accept", TAXII)], None).must_be(200);
+    discover(&mut connection).must_be(200);
     connection
+}
+
+/// One request on a connection that lives on.
+fn discover(connection: &mut Connection) -> Answer {
+    ask(connection, "GET", "/taxii2/", &[("Accept", TAXII)], None)
 }
 
 /// How the server turns a client away in the handshake; panics if it lets it in.
@@ -164,7 +177,26 @@ fn http_2_is_never_agreed_on() {
     assert_eq!(proven(&reader).conn.alpn_protocol(), None);
     assert!(turned_away(&offering(&["h2"])).contains("NoApplicationProtocol"));
     // The preface of HTTP/2 (RFC 9113 §3.4) is no HTTP/1.1 request.
-    reader.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").must_fail(400);
+    let mut connection = reader.connect().unwrap();
+    connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    let answer = read_answer(&mut connection, false).unwrap();
+    assert_eq!(answer.header("connection"), Some("close"));
+    answer.must_fail(400);
+    // Whether the connection ends with or without a last word of TLS is no matter.
+    let end = connection.read(&mut [0]);
+    assert!(end.map_or_else(|error| error.kind() == ErrorKind::UnexpectedEof, |read| read == 0));
+}
+
+#[test]
+fn with_the_profile_1_3_nothing_older_is_spoken() {
+    let mut setup = Setup::default();
+    setup.settings.tls.versions = Version::V13;
+    let server = Server::with(setup);
+    let identity = server.ca.client("reader");
+    server.register("reader", &identity);
+    let speaking = |version| Actor::speaking(server.address, server.ca.der.clone(), Some(identity.clone()), &[version]);
+    proven(&speaking(&TLS13));
+    assert!(turned_away(&speaking(&TLS12)).contains("ProtocolVersion"));
 }
 
 /// Rows: TLS-7.
@@ -300,6 +332,7 @@ fn until(what: impl Fn() -> bool) {
 /// A client of another CA, registered for the reader.
 fn partner(server: &Server) -> (Ca, Actor) {
     let ca = Ca::new("Partner CA");
+    server.admin.bind_anchor(&Certificate::read(&ca.der).unwrap(), &["reader".to_owned()]).unwrap();
     let identity = ca.client("reader");
     server.register("reader", &identity);
     let actor = server.actor_with(Some(identity));

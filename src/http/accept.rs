@@ -1,0 +1,95 @@
+//! Accepting: from a socket to a connection whose client is known.
+
+use super::Door;
+use super::peer::Peer;
+use super::stream::Stream;
+use crate::exchange::{self, plain};
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Characters of a logged text that a caller chose, at most.
+const LONGEST_LOGGED: usize = 256;
+
+/// The TLS handshake of one connection, within its time.
+pub(super) async fn accept(door: Arc<Door>, socket: TcpStream) -> Result<(Stream, Option<SocketAddr>), ()> {
+    let address = socket.peer_addr().ok();
+    match handshake(&door, socket, address).await {
+        Ok(stream) => Ok((stream, address)),
+        Err((reason, error)) => {
+            door.metrics.tls_refused(reason);
+            tell(&door, address, reason, &error);
+            Err(())
+        }
+    }
+}
+
+/// Why there is no connection: in a word for the metrics, and in full.
+type Refused = (&'static str, Box<dyn Display>);
+
+async fn handshake(door: &Arc<Door>, socket: TcpStream, address: Option<SocketAddr>) -> Result<Stream, Refused> {
+    let because = |reason: &'static str| move |error: std::io::Error| -> Refused { (reason, Box::new(error)) };
+    let other = |error: &str| -> Refused { ("other", Box::new(error.to_owned())) };
+    let address = address.ok_or_else(|| other("the connection is gone"))?;
+    let place = door.addresses.admit(address.ip());
+    let place = place.map_err(|reason| -> Refused { (reason, Box::new("the address has its share already")) })?;
+    let permit = Arc::clone(&door.handshakes).try_acquire_owned();
+    let _permit = permit.map_err(|_| -> Refused { ("busy", Box::new("too many handshakes at a time")) })?;
+    // An answer's last segment does not wait for the caller's acknowledgement of the one before.
+    socket.set_nodelay(true).map_err(because("closed"))?;
+    let (config, verifier) = door.tls.connection().map_err(|error| other(&error.to_string()))?;
+    let accepting = TlsAcceptor::from(Arc::new(config)).accept(socket);
+    let tls = match timeout(door.limits.handshake(), accepting).await {
+        Ok(Ok(tls)) => tls,
+        Ok(Err(error)) => return Err((refusal(&error), Box::new(error))),
+        Err(late) => return Err(("timeout", Box::new(late))),
+    };
+    let chain = tls.get_ref().1.peer_certificates().map(<[_]>::to_vec);
+    let (Some(chain), Some(verified)) = (chain, verifier.verified().cloned()) else {
+        return Err(other("the handshake is done and nothing is proved"));
+    };
+    Ok(Stream::new(tls, Peer::new(address, chain, verified), place, Arc::clone(door)))
+}
+
+/// Why a handshake failed, in a word for the metrics.
+fn refusal(error: &std::io::Error) -> &'static str {
+    use rustls::CertificateError as Bad;
+    let rustls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match rustls {
+        Some(rustls::Error::NoCertificatesPresented) => "no_certificate",
+        Some(rustls::Error::InvalidCertificate(bad)) => match bad {
+            Bad::Expired | Bad::ExpiredContext { .. } => "expired",
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => "not_yet_valid",
+            Bad::UnknownIssuer => "unknown_issuer",
+            Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "not_for_clients",
+            Bad::Revoked => "revoked",
+            Bad::UnknownRevocationStatus => "revocation_unknown",
+            Bad::ExpiredRevocationList | Bad::ExpiredRevocationListContext { .. } => "revocation_list_expired",
+            _ => "bad_certificate",
+        },
+        Some(_) => "protocol",
+        None => "closed",
+    }
+}
+
+/// Takes note of a refusal, and says a line in the log, as far as strangers are told of at all.
+fn tell(door: &Door, address: Option<SocketAddr>, reason: &'static str, error: &dyn Display) {
+    let refused = exchange::Refused {
+        address: address.map_or_else(String::new, |address| address.to_string()),
+        ip: address.map(|address| address.ip()),
+        organisation: None,
+        credential: None,
+        endpoint: "handshake",
+        method: None,
+        path: None,
+        status: None,
+        reason,
+    };
+    if door.exchange.refused(refused) {
+        let (address, error) = (address.map(tracing::field::display), plain(&error.to_string(), LONGEST_LOGGED));
+        tracing::info!(address, reason, error, "handshake refused");
+    }
+}
