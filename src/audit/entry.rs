@@ -229,7 +229,8 @@ impl Action {
             }
             Self::Add { collection, status, successes, failures, relayed, digest } => {
                 members.offered(collection, status, *successes, *failures);
-                members.json("relayed", relayed);
+                let relayed: Vec<String> = relayed.iter().map(|creator| plain(creator, LONGEST)).collect();
+                members.json("relayed", &relayed);
                 members.plain("digest", digest, LONGEST);
             }
             Self::DryRun { collection, status, successes, failures } => {

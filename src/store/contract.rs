@@ -1092,15 +1092,9 @@ fn verify(directory: &std::path::Path, keys: &[PublicKey]) -> Report {
 
 #[test]
 fn the_trail_of_an_older_program_stays_as_it_is_and_goes_on() {
-    let Bench { store, micros, directory, .. } = sqlite();
-    drop(store);
+    let (directory, micros) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(SOME_DAY)));
     let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
-    file.execute_batch(
-        "DROP TABLE checkpoint; DROP TABLE audit;
-        CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL, link BLOB NOT NULL) STRICT;
-        PRAGMA user_version = 2",
-    )
-    .unwrap();
+    super::sqlite::of_schema(&file, 3);
     let mut previous = GENESIS;
     for n in 0..5 {
         let text = format!(r#"{{"at":"2026-01-01T00:00:0{n}.000000Z","address":"a","action":"gap","lost":{n}}}"#);
