@@ -110,6 +110,11 @@ impl Secret {
         let address = address.to_canonical();
         self.addresses.iter().any(|network| network.contains(&address))
     }
+
+    /// The highest level of what leaves by it, also of what its organisation owns.
+    pub fn highest(&self) -> Level {
+        self.ceiling.min(Level::AmberStrict)
+    }
 }
 
 impl Credential {

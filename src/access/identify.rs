@@ -26,6 +26,20 @@ pub enum Nobody {
     ForeignAddress,
 }
 
+impl Nobody {
+    /// In a word, for the log and the audit trail.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Unregistered => "unregistered",
+            Self::Ambiguous => "ambiguous",
+            Self::Revoked => "revoked",
+            Self::NotValidNow => "not_valid_now",
+            Self::ForeignAnchor => "foreign_anchor",
+            Self::ForeignAddress => "foreign_address",
+        }
+    }
+}
+
 /// The credential that a certificate is good for.
 pub fn by_certificate<'c>(
     proven: &Proven,
