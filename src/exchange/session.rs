@@ -35,14 +35,6 @@ impl Session {
         Self { exchange, registry, shown, credential, caller }
     }
 
-    /// The same caller, seen against the registry of now.
-    pub fn renewed(&self) -> Result<Self, NotSignedIn> {
-        match &self.shown {
-            Shown::Certificate(proven) => self.exchange.sign_in(proven, &self.caller.address),
-            Shown::Secret(hash, address) => self.exchange.sign_in_with_secret(hash, *address),
-        }
-    }
-
     /// The registration by which the caller is known.
     pub fn credential(&self) -> &Credential {
         &self.credential
@@ -59,7 +51,7 @@ impl Session {
         let visible = self.registry.roots.iter().filter(|root| self.root(&root.name).is_ok());
         let public_url = match self.shown {
             Shown::Certificate(_) => &self.exchange.public_url,
-            Shown::Secret(..) => &self.exchange.fallback_url,
+            Shown::Secret => &self.exchange.fallback_url,
         };
         let api_roots: Vec<String> = visible.map(|root| format!("{public_url}/{}/", root.name)).collect();
         Discovery {

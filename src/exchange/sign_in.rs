@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub(super) enum Shown {
     /// The key of a certificate, in the handshake.
     Certificate(Proven),
-    /// A secret, by its hash, at an address.
-    Secret([u8; 32], SocketAddr),
+    /// A secret.
+    Secret,
 }
 
 /// Who is asking.
@@ -106,7 +106,7 @@ impl Exchange {
         let credential = identified.map_err(|nobody| NotSignedIn::Secret(nobody.word()))?.clone();
         let caller = caller(&registry, &credential, credential.fingerprint(), &address.to_string());
         let caller = caller.ok_or(NotSignedIn::Secret(NotSignedIn::Suspended.reason()))?;
-        Ok(Session::new(Arc::clone(self), registry, Shown::Secret(*hash, address), credential, caller))
+        Ok(Session::new(Arc::clone(self), registry, Shown::Secret, credential, caller))
     }
 }
 

@@ -9,7 +9,8 @@ use super::sign_in::Shown;
 use crate::access::credential::{Credential, Fingerprint, Proof, Secret};
 use crate::access::level::Level;
 use crate::access::permission::Grant;
-use crate::stix::marking::TLP;
+use crate::stix::marking::{TLP, Tlp};
+use crate::stix::sharing::Colour;
 use crate::store::registry;
 use crate::taxii::timestamp::Timestamp;
 use serde::Serialize;
@@ -77,7 +78,7 @@ impl Session {
         let title = self.registry.organisation_by_key(caller.organisation).map(|found| found.title.clone());
         let certificate = match &self.shown {
             Shown::Certificate(proven) => Some(&proven.certificate),
-            Shown::Secret(..) => None,
+            Shown::Secret => None,
         };
         let ends = certificate.map(|certificate| certificate.not_after);
         let not_after = ends.into_iter().chain(credential.ends).min();
@@ -101,7 +102,7 @@ impl Session {
     }
 
     fn rights(&self, collection: &registry::Collection, grant: Grant) -> Rights {
-        let seen = |level: &Level| grant.read.is_some_and(|up_to| *level <= up_to);
+        let is_seen = |tlp: &&Tlp| Colour::parse(tlp.value).is_some_and(|colour| grant.read >= Some(colour.into()));
         Rights {
             api_root: collection.root.clone(),
             id: collection.id.clone(),
@@ -112,7 +113,7 @@ impl Session {
             can_manage: grant.manage,
             can_relay: grant.relay,
             level: grant.read,
-            markings: TLP.iter().filter(|tlp| seen(&Level::from(*tlp))).map(|tlp| tlp.id).collect(),
+            markings: TLP.iter().filter(is_seen).map(|tlp| tlp.id).collect(),
             why: self.why(collection, grant),
         }
     }

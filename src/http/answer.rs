@@ -76,12 +76,8 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            // RFC 9110 §15.5.2 wants a challenge; no registered scheme names a TLS certificate.
-            response.insert_header((
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("TLS-Client-Certificate realm=\"entente\""),
-            ));
+        for challenge in self.challenges {
+            response.append_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
         if self.close {
             response.force_close();

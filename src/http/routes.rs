@@ -4,14 +4,18 @@
 
 use super::answer::Answer;
 use super::error::Problem;
-use super::{Asked, api_root, collections, discovery, hold, manifest, object, objects, status, versions};
+use super::{Asked, api_root, collections, discovery, hold, manifest, object, objects, status, versions, whoami};
 use crate::taxii::api_root::RESERVED;
 use actix_http::{Method, Payload};
+
+/// Where a caller is told what it is: below a name that no root has.
+const WHOAMI: &str = "x-entente/whoami";
 
 /// What a path names. A root is its path without the slashes around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'p> {
     Discovery,
+    Whoami,
     Root(&'p str),
     Status(&'p str, &'p str),
     Collections(&'p str),
@@ -35,6 +39,9 @@ impl<'p> Route<'p> {
         if path == "taxii2" {
             return Some(Self::Discovery);
         }
+        if path == WHOAMI {
+            return Some(Self::Whoami);
+        }
         let Some((root, below)) = split_at_reserved(path) else { return Some(Self::Root(path)) };
         let segments: Vec<&str> = below.split('/').collect();
         match segments[..] {
@@ -55,6 +62,7 @@ impl<'p> Route<'p> {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Discovery => "discovery",
+            Self::Whoami => "whoami",
             Self::Root(..) => "api_root",
             Self::Status(..) => "status",
             Self::Collections(..) => "collections",
@@ -82,6 +90,7 @@ impl<'p> Route<'p> {
         let get = [Method::GET, Method::HEAD].contains(&asked.head.method);
         match self {
             Self::Discovery if get => discovery::get(asked),
+            Self::Whoami if get => whoami::get(asked),
             Self::Root(root) if get => api_root::get(asked, root),
             Self::Status(root, id) if get => status::get(asked, root, id),
             Self::Collections(root) if get => collections::get(asked, root),
@@ -108,7 +117,7 @@ impl<'p> Route<'p> {
     /// 405, unless the caller may not know that there is anything: then 404.
     fn wrong_method(self, asked: &Asked<'_>) -> Problem {
         let known = match self {
-            Self::Discovery => Ok(()),
+            Self::Discovery | Self::Whoami => Ok(()),
             Self::Root(root) | Self::Status(root, _) | Self::Collections(root) => {
                 asked.session.api_root(root).map(drop)
             }
@@ -145,6 +154,8 @@ mod tests {
         for (path, expected) in [
             ("/taxii2/", Some(Route::Discovery)),
             ("/taxii2", Some(Route::Discovery)),
+            ("/x-entente/whoami", Some(Route::Whoami)),
+            ("/x-entente", Some(Route::Root("x-entente"))),
             ("/api1/", Some(Route::Root("api1"))),
             ("/taxii2/api1", Some(Route::Root("taxii2/api1"))),
             ("/a/b/status/s/", Some(Route::Status("a/b", "s"))),
