@@ -15,6 +15,7 @@ mod init;
 mod list;
 mod org;
 mod pki;
+mod secret;
 pub mod serve;
 mod validate;
 
@@ -72,6 +73,9 @@ enum Command {
     /// Client certificates.
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Secrets, for clients that cannot present a certificate.
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// Certification authorities of members.
     #[command(subcommand)]
     Anchor(anchor::Anchor),
@@ -164,6 +168,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Collection(command) => command.run(&open(config)?.1),
         Command::Org(command) => command.run(&open(config)?.1),
         Command::Cert(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
+        Command::Secret(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Anchor(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Grant(command) => command.run(&open(config)?.1),
         Command::Hold(command) => command.run(&open(config)?.1),
