@@ -18,6 +18,7 @@ mod pki;
 mod secret;
 pub mod serve;
 mod validate;
+mod whoami;
 
 use crate::access::level::Level;
 use crate::clock::Clock;
@@ -111,6 +112,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a server what it knows about you: organisation, credential, rights, and why.
+    Whoami(whoami::Whoami),
     /// Show roots, collections, organisations, grants and certificates.
     List {
         /// Print JSON.
@@ -177,6 +180,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Export { collection, out } => export::run(&open(config)?.1, &collection, out.as_deref()),
         Command::Serve { listen, ops } => serve::run(settings(config)?, listen, ops),
         Command::Check { json } => return check::run(config, json),
+        Command::Whoami(command) => command.run(),
         Command::List { json } => list::run(&open(config)?.1, json),
     };
     done.map(|()| ExitCode::SUCCESS)

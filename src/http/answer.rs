@@ -1,6 +1,6 @@
 //! Answers: a resource, a page, an acceptance, nothing; and the headers that all have.
 
-use super::error::Problem;
+use super::error::{Challenge, Problem};
 use crate::exchange::Found;
 use crate::taxii::media_type::TAXII;
 use crate::taxii::timestamp::Timestamp;
@@ -76,7 +76,7 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        for challenge in self.challenges {
+        for challenge in self.challenge.into_iter().flat_map(Challenge::values) {
             response.append_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
         if self.close {

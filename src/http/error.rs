@@ -26,9 +26,27 @@ pub(super) struct Problem {
     /// Seconds after which it may be tried again.
     pub(super) retry_after: Option<u32>,
     /// How the caller could prove who it is.
-    pub(super) challenges: &'static [&'static str],
+    pub(super) challenge: Option<Challenge>,
     /// Whether the connection can be of no more use.
     pub(super) close: bool,
+}
+
+/// The proof that a 401 asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Challenge {
+    Certificate,
+    Secret,
+}
+
+impl Challenge {
+    /// Values of `WWW-Authenticate`.
+    pub(super) fn values(self) -> &'static [&'static str] {
+        match self {
+            // RFC 9110 §15.5.2 wants a challenge; no registered scheme names a TLS certificate.
+            Self::Certificate => &[r#"TLS-Client-Certificate realm="entente""#],
+            Self::Secret => &[r#"Basic realm="entente", charset="UTF-8""#, r#"Bearer realm="entente""#],
+        }
+    }
 }
 
 impl Problem {
@@ -44,7 +62,7 @@ impl Problem {
             reason: None,
             allow: None,
             retry_after: None,
-            challenges: &[],
+            challenge: None,
             close: false,
         }
     }
@@ -106,8 +124,7 @@ impl Problem {
     /// 401 where a certificate is the proof.
     fn no_certificate(description: &str) -> Self {
         Self {
-            // RFC 9110 §15.5.2 wants a challenge; no registered scheme names a TLS certificate.
-            challenges: &[r#"TLS-Client-Certificate realm="entente""#],
+            challenge: Some(Challenge::Certificate),
             close: true,
             ..Self::new(StatusCode::UNAUTHORIZED, description)
         }
@@ -123,7 +140,7 @@ impl Problem {
         let description = NotSignedIn::Secret(reason).to_string();
         Self {
             reason: Some(reason),
-            challenges: &[r#"Basic realm="entente", charset="UTF-8""#, r#"Bearer realm="entente""#],
+            challenge: Some(Challenge::Secret),
             ..Self::new(StatusCode::UNAUTHORIZED, &description)
         }
     }

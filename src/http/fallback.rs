@@ -97,13 +97,14 @@ fn shown(headers: &HeaderMap, extra: Option<&HeaderName>) -> Shown {
     }
 }
 
-/// The secret in the value of an `Authorization` header. What cannot be understood stands for itself: it is none.
+/// The secret in the value of an `Authorization` header. What cannot be understood is a text that is no secret.
 fn credentials(value: &str) -> String {
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     match scheme.to_ascii_lowercase().as_str() {
-        "basic" => basic(rest.trim()).unwrap_or_else(|| value.to_owned()),
+        "basic" => basic(rest.trim()).unwrap_or_else(|| format!("?{value}")),
         "bearer" | "token" => rest.trim().to_owned(),
-        _ => value.to_owned(),
+        _ if value.is_empty() => String::new(),
+        _ => format!("?{value}"),
     }
 }
 
@@ -155,7 +156,7 @@ mod tests {
         assert_eq!(of(&[("Authorization", "Bearer s"), ("Authorization", "Bearer t")]), Shown::Several);
         assert_eq!(of(&[("X-Other", "s")]), Shown::Nothing);
         for value in ["Digest s", "Basic s", "Basic c3M=", "s", "None"] {
-            assert_eq!(of(&[("Authorization", value)]), one(value));
+            assert_eq!(of(&[("Authorization", value)]), one(&format!("?{value}")));
         }
     }
 

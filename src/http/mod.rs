@@ -5,7 +5,7 @@
 //! URL table on one screen) → one file per TAXII noun, a few lines each (typed values in, one call
 //! on a capability, an answer out) → [`answer`] or [`error`], the one place where an error becomes a
 //! status code. [`fallback`] is the listener for who has no certificate; [`ops`] is the operator's
-//! own door.
+//! own door; [`client`] is the other side, for the one command that asks a server.
 //!
 //! No handler names the store, and none decides what a caller may do.
 
@@ -14,6 +14,7 @@ mod addresses;
 mod answer;
 mod api_root;
 mod body;
+pub mod client;
 mod collections;
 mod discovery;
 mod error;

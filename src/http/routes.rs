@@ -183,4 +183,98 @@ mod tests {
         // No root has an empty name, so these name nothing that exists.
         assert_eq!(Route::of("/collections/"), Some(Route::Collections("")));
     }
+
+    /// The path of what a path names, with its slash at the end.
+    fn path_of(route: Route<'_>) -> String {
+        match route {
+            Route::Discovery => "/taxii2/".to_owned(),
+            Route::Whoami => format!("/{WHOAMI}/"),
+            Route::Root(root) => format!("/{root}/"),
+            Route::Status(root, id) => format!("/{root}/status/{id}/"),
+            Route::Collections(root) => format!("/{root}/collections/"),
+            Route::Collection(root, id) => format!("/{root}/collections/{id}/"),
+            Route::Manifest(root, id) => format!("/{root}/collections/{id}/manifest/"),
+            Route::Objects(root, id) => format!("/{root}/collections/{id}/objects/"),
+            Route::Object(root, id, object) => format!("/{root}/collections/{id}/objects/{object}/"),
+            Route::Versions(root, id, object) => format!("/{root}/collections/{id}/objects/{object}/versions/"),
+        }
+    }
+
+    /// Whole numbers that follow from a seed.
+    fn draw(seed: &mut u64, below: usize) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*seed >> 33).unwrap() % below
+    }
+
+    /// What a path names says what the path was, but for the slash at its end: so no two different
+    /// paths name one thing.
+    #[test]
+    fn a_million_paths_each_name_one_thing_or_nothing() {
+        const PARTS: [&str; 32] = [
+            "/",
+            "/",
+            "/",
+            "/",
+            "//",
+            ".",
+            "..",
+            "/./",
+            "/../",
+            "%2f",
+            "%2F",
+            "%2e%2e",
+            "%00",
+            "%",
+            ";",
+            ";v=1",
+            "\\",
+            ":",
+            "~",
+            "a",
+            "A",
+            "x-entente",
+            "whoami",
+            "taxii2",
+            "collections",
+            "Collections",
+            "status",
+            "objects",
+            "manifest",
+            "versions",
+            "api1",
+            "é",
+        ];
+        const WHOLE: [&str; 6] = [
+            "/taxii2/",
+            "/x-entente/whoami",
+            "/api1/collections/c/objects/indicator--1/versions/",
+            "/a/b/collections/c/manifest",
+            "/api1/status/s/",
+            "/api1/collections",
+        ];
+        let (mut seed, mut named) = (7, 0);
+        for n in 0..1_000_000 {
+            let mut path = if n % 2 == 0 { WHOLE[draw(&mut seed, WHOLE.len())].to_owned() } else { "/".to_owned() };
+            for _ in 0..draw(&mut seed, 10) {
+                let mut at = draw(&mut seed, path.len() + 1);
+                at = (0..=at).rev().find(|at| path.is_char_boundary(*at)).unwrap();
+                if draw(&mut seed, 4) == 0 && at < path.len() {
+                    path.remove(at);
+                } else {
+                    path.insert_str(at, PARTS[draw(&mut seed, PARTS.len())]);
+                }
+            }
+            let Some(route) = Route::of(&path) else { continue };
+            named += 1;
+            let with_slash = if path.ends_with('/') { path.clone() } else { format!("{path}/") };
+            // No root has an empty name: what has one is nowhere.
+            let expected = path_of(route).replacen(
+                "//",
+                "/",
+                usize::from(path.starts_with("/collections") || path.starts_with("/status")),
+            );
+            assert_eq!(expected, with_slash, "{route:?}");
+        }
+        assert!(named > 100_000, "{named}");
+    }
 }

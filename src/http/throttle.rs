@@ -49,8 +49,9 @@ impl Bucket {
 
     /// Whether it has one token at least; if not, how long that takes.
     fn has_one(self, per_minute: u32, now: Instant) -> Result<(), Duration> {
-        let taken = self.full.saturating_duration_since(now) + interval(per_minute);
-        if taken <= MINUTE { Ok(()) } else { Err(taken - MINUTE) }
+        let taken = self.full.saturating_duration_since(now).saturating_add(interval(per_minute));
+        let wait = taken.saturating_sub(MINUTE);
+        if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
     /// Takes so many tokens; more than there are leave a debt.
@@ -321,6 +322,18 @@ mod tests {
         assert_eq!((reached.limit, reached.retry_after), ("objects_per_minute", 31));
         assert!(throttle.request(WHO, after(begun, 30_999)).is_err());
         throttle.request(WHO, after(begun, 31_000)).unwrap();
+    }
+
+    #[test]
+    fn a_crawl_of_a_million_objects_is_not_slowed_unless_the_operator_wants_it() {
+        for (page, milliseconds) in [(1000, 0), (1000, 5), (100, 5)] {
+            let (throttle, begun) = (Throttle::new(Limits::default()), stopwatch());
+            for n in 0..1_000_000 / page {
+                let now = after(begun, n as u64 * milliseconds);
+                throttle.request(WHO, now).unwrap();
+                throttle.objects(WHO, page, now);
+            }
+        }
     }
 
     #[test]
