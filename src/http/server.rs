@@ -77,8 +77,8 @@ impl Stop {
     }
 }
 
-/// Begins to serve. The future ends when the server has stopped. Runs inside an actix system.
-pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
+/// Begins to serve. The future ends when all listeners have stopped. Runs inside an actix system.
+pub fn serve(parts: Parts) -> std::io::Result<(impl Future<Output = std::io::Result<()>>, Stop)> {
     let Parts { exchange, limits, tls, taxii, fallback, ops } = parts;
     let door = Arc::new(Door {
         exchange,
@@ -97,10 +97,23 @@ pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
     let (draining, drained) = channel(false);
     let server = serve_taxii(taxii, Listener::MutualTls, &door, &drained)?;
     let fallback = fallback.map(|(socket, _)| serve_taxii(socket, Listener::Fallback, &door, &drained));
-    let fallback = fallback.transpose()?.map(in_background);
-    let ops = ops.map(|socket| serve_ops(socket, door, limits, drained)).transpose()?;
-    let stop = Stop { handle: server.handle(), fallback, ops, draining: Arc::new(draining) };
-    Ok((server, stop))
+    let fallback = fallback.transpose()?;
+    let stop = Stop {
+        handle: server.handle(),
+        fallback: fallback.as_ref().map(Server::handle),
+        ops: ops.map(|socket| serve_ops(socket, door, limits, drained)).transpose()?,
+        draining: Arc::new(draining),
+    };
+    // Both run from now on.
+    let fallback = fallback.map(actix_rt::spawn);
+    let all = async move {
+        let outcome = server.await;
+        if let Some(fallback) = fallback {
+            fallback.await.map_err(std::io::Error::other)??;
+        }
+        outcome
+    };
+    Ok((all, stop))
 }
 
 /// A listener for TAXII, with threads of its own: one that is full leaves the other as it is.
@@ -131,13 +144,6 @@ fn serve_taxii(
     Ok(builder.run())
 }
 
-/// Runs a server beside the one that is waited for.
-fn in_background(server: Server) -> ServerHandle {
-    let handle = server.handle();
-    actix_rt::spawn(server);
-    handle
-}
-
 /// The operator's listener, with a thread of its own: it answers also when the other is full.
 fn serve_ops(
     socket: TcpListener,
@@ -154,7 +160,10 @@ fn serve_ops(
         }));
         service.tcp()
     })?;
-    Ok(in_background(server.run()))
+    let server = server.run();
+    let handle = server.handle();
+    actix_rt::spawn(server);
+    Ok(handle)
 }
 
 /// The framework's HTTP/1.1, with our deadlines.
