@@ -10,9 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use entente::access::level::Level;
 use entente::access::proof::certificate::Certificate;
-use entente::exchange::Rights;
+use entente::access::proof::secret;
+use entente::clock::Clock;
+use entente::exchange::{Exchange, Rights, Settings};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
+use std::sync::Arc;
 
 const CHALLENGES: [&str; 2] = [r#"Basic realm="entente", charset="UTF-8""#, r#"Bearer realm="entente""#];
 
@@ -32,6 +35,7 @@ fn refused(answer: Answer) -> String {
     answer.must_fail(401)
 }
 
+/// Rows: AUTH-2.
 #[test]
 fn there_is_no_such_listener_unless_the_operator_wants_one() {
     assert_eq!(Server::start().fallback, None);
@@ -51,6 +55,25 @@ fn a_fresh_server_has_no_secret_and_no_guess_is_let_in() {
     assert_eq!(words.len(), 1);
 }
 
+#[test]
+fn a_hundred_thousand_guesses_let_nobody_in() {
+    let server = start();
+    let exchange = Exchange::new(Arc::clone(&server.store), Clock::system(), Settings::default(), "").unwrap();
+    let exchange = Arc::new(exchange);
+    let guesses = |tries: u32| {
+        let good = (0..tries).filter(|n| {
+            let hash = secret::hash(&format!("entente_{n}"));
+            exchange.sign_in_with_secret(&hash, ([127, 0, 0, 1], 1).into()).is_ok()
+        });
+        good.count()
+    };
+    assert_eq!(guesses(10_000), 0, "where there is no secret");
+    let known = server.secret("reader", &Terms::default());
+    assert_eq!(guesses(90_000), 0, "where there is one");
+    exchange.sign_in_with_secret(&secret::hash(&known), ([127, 0, 0, 1], 1).into()).unwrap();
+}
+
+/// Rows: AUTH-1, AUTH-3.
 #[test]
 fn a_secret_is_taken_however_clients_send_it() {
     let server = start();
@@ -128,7 +151,7 @@ fn whatever_is_wrong_with_a_secret_its_holder_is_told_the_same() {
     assert_eq!(answers.len(), 1, "{answers:?}");
 }
 
-/// Who looks is not known: nothing is looked at. Rows: AUTH-6.
+/// Rows: AUTH-4, AUTH-5, AUTH-6, AUTH-16, COMPAT-13.
 #[test]
 fn nothing_is_looked_at_before_a_secret_is_good() {
     let server = start();
@@ -391,7 +414,7 @@ fn the_key_of_a_certificate_and_the_hash_of_a_secret_let_nobody_in() {
     let identity = server.ca.client("reader");
     server.register("reader", &identity);
     let secret = server.secret("reader", &Terms::default());
-    let hash = entente::access::proof::secret::hash(&secret).map(|octet| format!("{octet:02x}")).concat();
+    let hash = secret::hash(&secret).map(|octet| format!("{octet:02x}")).concat();
     let registry = server.admin.overview().unwrap().registry;
     let fingerprints = registry.credentials.iter().map(|credential| credential.fingerprint().to_string());
     let key = Certificate::read(&identity.chain[0]).unwrap().fingerprint.to_string();

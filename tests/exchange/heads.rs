@@ -99,7 +99,6 @@ fn nobody_is_told_to_go_on_with_a_body_that_would_be_refused() {
     read_answer(&mut connection, false).unwrap().must_be(200);
 }
 
-/// Rows: TLS-11.
 #[test]
 fn the_preface_of_http_2_is_refused_and_the_connection_ends() {
     let server = Server::with(Setup::with_fallback());
@@ -157,6 +156,8 @@ fn who_says_it_is_somewhere_else_changes_no_octet_of_a_body() {
 
 /// What two different paths answer with is different, but for the slash at their ends, and for an
 /// alias in place of its collection's id.
+///
+/// Rows: EP-9.
 #[test]
 fn one_object_has_one_path() {
     let server = Server::seeded();
