@@ -5,11 +5,12 @@ use super::organisation::OrganisationKey;
 use super::permission::CollectionKey;
 use super::proof::certificate::Name;
 use crate::taxii::timestamp::Timestamp;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::net::IpAddr;
+
+pub use ipnet::IpNet;
 
 /// SHA-256 of a public key (`SubjectPublicKeyInfo`, RFC 7469 §2.4), written in hexadecimal.
 /// That of a secret names it likewise without telling it.
@@ -110,6 +111,22 @@ impl Secret {
         let address = address.to_canonical();
         self.addresses.iter().any(|network| network.contains(&address))
     }
+
+    /// Whether it is good at every address of a family.
+    pub fn is_good_everywhere(&self) -> bool {
+        self.addresses.iter().any(|network| network.prefix_len() == 0)
+    }
+
+    /// The highest level of what leaves by it, also of what its organisation owns.
+    pub fn highest(&self) -> Level {
+        self.ceiling.min(Level::AmberStrict)
+    }
+}
+
+/// Reads a network such as `192.0.2.0/24`, or an address alone.
+pub fn network(text: &str) -> Option<IpNet> {
+    let alone = text.parse::<IpAddr>().map(IpNet::from);
+    alone.or_else(|_| text.parse::<IpNet>().map(|network| network.trunc())).ok()
 }
 
 impl Credential {
@@ -176,6 +193,19 @@ mod tests {
             [("192.0.2.7", true), ("::ffff:192.0.2.7", true), ("192.0.3.7", false), ("2001:db8::2", false)]
         {
             assert_eq!(secret.is_good_at(address.parse().unwrap()), good, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_alone_is_a_network_of_one() {
+        for (text, expected) in [
+            ("192.0.2.7", Some("192.0.2.7/32")),
+            ("192.0.2.7/24", Some("192.0.2.0/24")),
+            ("2001:db8::1", Some("2001:db8::1/128")),
+            ("192.0.2.0/33", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(network(text).map(|network| network.to_string()).as_deref(), expected, "{text}");
         }
     }
 

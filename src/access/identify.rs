@@ -27,8 +27,8 @@ pub enum Nobody {
 }
 
 impl Nobody {
-    /// Why, in a word, for the audit trail.
-    pub fn as_str(self) -> &'static str {
+    /// In a word, for the log and the audit trail.
+    pub fn word(self) -> &'static str {
         match self {
             Self::Unregistered => "unregistered",
             Self::Ambiguous => "ambiguous",

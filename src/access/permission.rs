@@ -1,5 +1,6 @@
 //! Permissions: what a grant lets an organisation do in a collection.
 
+use super::credential::Secret;
 use super::level::Level;
 use super::organisation::OrganisationKey;
 use crate::taxii::timestamp::Timestamp;
@@ -32,6 +33,19 @@ impl Grant {
     pub fn can_write(&self) -> bool {
         self.write || self.manage
     }
+
+    /// What is left of it for who shows a secret: nothing but in the secret's collections, reading
+    /// up to its ceiling, writing if it says so, and never managing.
+    pub fn through(self, secret: &Secret) -> Option<Self> {
+        let write = secret.write && self.can_write();
+        secret.collections.contains(&self.collection).then_some(Self {
+            read: self.read.map(|level| level.min(secret.highest())),
+            write,
+            manage: false,
+            relay: self.relay && write,
+            ..self
+        })
+    }
 }
 
 /// A caller's world in one collection: exactly the entries that it may see. Every answer is
@@ -59,5 +73,46 @@ impl World {
         let own = owner == self.organisation;
         let up_to = if own { Some(self.own) } else { self.level };
         up_to.is_some_and(|up_to| level <= up_to) && (own || ends.is_none_or(|ends| self.at < ends))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_gives_no_more_than_its_organisations_grant_and_no_more_than_itself() {
+        let secret = |ceiling, write, collection| Secret {
+            hash: [0; 32],
+            addresses: Vec::new(),
+            ceiling,
+            collections: vec![CollectionKey(collection)],
+            write,
+        };
+        let all = Grant {
+            organisation: OrganisationKey(1),
+            collection: CollectionKey(1),
+            read: Some(Level::Red),
+            write: true,
+            manage: true,
+            relay: true,
+        };
+        let none = Grant { read: None, write: false, manage: false, relay: false, ..all };
+        for (grant, secret, expected) in [
+            (all, secret(Level::Red, true, 1), Some((Some(Level::AmberStrict), true, true))),
+            (all, secret(Level::Green, false, 1), Some((Some(Level::Green), false, false))),
+            (
+                Grant { read: Some(Level::Clear), ..all },
+                secret(Level::Green, true, 1),
+                Some((Some(Level::Clear), true, true)),
+            ),
+            (Grant { write: false, ..all }, secret(Level::Green, true, 1), Some((Some(Level::Green), true, true))),
+            (none, secret(Level::Green, true, 1), Some((None, false, false))),
+            (all, secret(Level::Green, true, 2), None),
+        ] {
+            let through = grant.through(&secret);
+            assert_eq!(through.map(|grant| (grant.read, grant.write, grant.relay)), expected, "{grant:?} {secret:?}");
+            assert!(through.is_none_or(|grant| !grant.manage));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::cert::{days_left, end, urgency};
 
 use super::{Failure, environment, operator, say, say_json};
+use crate::access::credential::Proof;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::exchange::Administering;
@@ -90,6 +91,7 @@ fn store(settings: &Settings, findings: &mut Findings) -> Result<(), Failure> {
     let admin = Administering::new(Arc::new(store), Clock::system(), settings.taxii.clone(), &operator())?;
     let known = admin.overview()?.registry;
     registry(&known, admin.now(), findings);
+    secrets(settings, &known, admin.now(), findings);
     let strangers = settings.taxii.empty_objects_for.iter().filter(|name| known.organisation(name).is_none());
     findings.warnings.extend(
         strangers.map(|name| format!("taxii.empty_objects_for names {name:?}, and there is no such organisation")),
@@ -135,5 +137,31 @@ fn registry(registry: &Registry, now: Timestamp, findings: &mut Findings) {
                 warn(format!("the {what} {fingerprint} of {name}: {urgency}: issue another one"));
             }
         }
+    }
+}
+
+/// Secrets and the listener that takes them.
+fn secrets(settings: &Settings, registry: &Registry, now: Timestamp, findings: &mut Findings) {
+    let mut counting = 0;
+    for credential in registry.credentials.iter().filter(|credential| credential.counts_at(now)) {
+        let Proof::Secret(secret) = &credential.proof else { continue };
+        counting += 1;
+        if secret.is_good_everywhere() {
+            let fingerprint = credential.fingerprint();
+            findings.warnings.push(format!(
+                "the secret {fingerprint} is good at every address: make another one with `secret add --from`"
+            ));
+        }
+    }
+    match (settings.fallback.listen, counting) {
+        (Some(_), 0) => findings.warnings.push(
+            "there is a fallback listener and no secret: make one with `secret add`, or take away fallback.listen"
+                .to_owned(),
+        ),
+        (None, 1..) => findings.warnings.push(
+            "there are secrets and no listener that takes them: set fallback.listen, or `secret revoke` them"
+                .to_owned(),
+        ),
+        _ => {}
     }
 }

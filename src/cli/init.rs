@@ -89,7 +89,16 @@ hosts = {hosts:?}               # the first stands in URLs
 # connections_per_address = 256 # more are closed at once
 # handshakes = 4096             # more are closed at once
 # handshakes_per_minute_per_address = 1200
+# requests_per_minute = 12000   # of one credential; 0: no limit, here and in the next three
+# objects_per_minute = 12000000 # of one credential, in and out
+# connections_per_credential = 100
+# octets_in_flight_per_credential = 268435456
 # workers = 0                   # 0: one for each processor
+
+[fallback]                      # for clients without a certificate: they show a secret, see `entente secret`
+# listen = \"…\"                # its address, such as 0.0.0.0:6444; off unless there is one
+# header = \"…\"                # a header that may carry a secret, such as X-API-Key
+# public_url = \"…\"            # default: https://, the first host, its port
 "
     )
 }

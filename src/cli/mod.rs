@@ -16,8 +16,10 @@ mod init;
 mod list;
 mod org;
 mod pki;
+mod secret;
 pub mod serve;
 mod validate;
+mod whoami;
 
 use crate::access::level::Level;
 use crate::clock::Clock;
@@ -73,6 +75,9 @@ enum Command {
     /// Client certificates.
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Secrets, for clients that cannot present a certificate.
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// Certification authorities of members.
     #[command(subcommand)]
     Anchor(anchor::Anchor),
@@ -111,6 +116,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a server what it knows about you: organisation, credential, rights, and why.
+    Whoami(whoami::Whoami),
     /// Show roots, collections, organisations, grants and certificates.
     List {
         /// Print JSON.
@@ -168,6 +175,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Collection(command) => command.run(&open(config)?.1),
         Command::Org(command) => command.run(&open(config)?.1),
         Command::Cert(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
+        Command::Secret(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Anchor(command) => open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Grant(command) => command.run(&open(config)?.1),
         Command::Hold(command) => command.run(&open(config)?.1),
@@ -177,6 +185,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Export { collection, out } => export::run(&open(config)?.1, &collection, out.as_deref()),
         Command::Serve { listen, ops } => serve::run(settings(config)?, listen, ops),
         Command::Check { json } => return check::run(config, json),
+        Command::Whoami(command) => command.run(),
         Command::List { json } => list::run(&open(config)?.1, json),
     };
     done.map(|()| ExitCode::SUCCESS)

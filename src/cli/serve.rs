@@ -38,6 +38,9 @@ pub(super) fn until_told_to_stop(mut server: Running) -> Result<(), Failure> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hang_up = signal(SignalKind::hangup())?;
+        if let Some(address) = server.fallback {
+            say(&format!("fallback listener on https://{address}"))?;
+        }
         say(&format!("listening on https://{}", server.address))?;
         loop {
             tokio::select! {
@@ -68,6 +71,8 @@ pub(super) fn log_to_standard_error() {
 pub struct Running {
     /// Where TAXII is spoken: with the real port.
     pub address: SocketAddr,
+    /// Where the fallback listener is, if it is on.
+    pub fallback: Option<SocketAddr>,
     /// Where the operator's listener is, if it is on.
     pub ops: Option<SocketAddr>,
     /// Makes it stop.
@@ -122,16 +127,22 @@ pub fn start_on(
     let tls = Tls::open(&settings.server.pki, settings.tls, clock.clone())?;
     let reread = Arc::clone(&tls);
     let taxii = bind(settings.server.listen)?;
+    let fallback = settings.fallback.listen.map(bind).transpose()?;
     let ops = match settings.server.ops {
         Ops::On(address) => Some(bind(address)?),
         Ops::Off => None,
     };
     let address = taxii.local_addr()?;
     let ops_address = ops.as_ref().map(TcpListener::local_addr).transpose()?;
-    let public_url = settings.public_url(address.port());
-    let exchange = Arc::new(Exchange::new(store, clock, settings.taxii.clone(), &public_url)?);
+    let fallback_address = fallback.as_ref().map(TcpListener::local_addr).transpose()?;
+    let mut exchange = Exchange::new(store, clock, settings.taxii.clone(), &settings.public_url(address.port()))?;
+    if let Some(address) = fallback_address {
+        exchange = exchange.with_fallback_at(&settings.fallback_url(address.port()));
+    }
+    let exchange = Arc::new(exchange);
     let evidence = Arc::clone(&exchange);
-    let parts = Parts { exchange, limits: settings.limits, tls, taxii, ops };
+    let fallback = fallback.map(|socket| (socket, settings.fallback.clone()));
+    let parts = Parts { exchange, limits: settings.limits, tls, taxii, fallback, ops };
     let (started, begun) = sync_channel(1);
     let (ending, ended) = oneshot::channel();
     let thread = std::thread::Builder::new().name("taxii".to_owned()).spawn(move || {
@@ -150,7 +161,9 @@ pub fn start_on(
         })
     })?;
     match begun.recv() {
-        Ok(stop) => Ok(Running { address, ops: ops_address, stop, tls: reread, ended, thread }),
+        Ok(stop) => {
+            Ok(Running { address, fallback: fallback_address, ops: ops_address, stop, tls: reread, ended, thread })
+        }
         Err(_) => match thread.join() {
             Ok(Err(error)) => Err(error.into()),
             _ => Err(Failure::new("the server's thread ended before it began: see the log")),

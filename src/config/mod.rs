@@ -5,6 +5,7 @@
 //! Nothing here opens a socket or a store.
 
 use crate::exchange;
+use crate::http::fallback;
 use crate::http::limits::Limits;
 use crate::http::tls;
 use serde::Deserialize;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub tls: tls::Settings,
     /// How long and how much a connection may take.
     pub limits: Limits,
+    /// The listener for who has no certificate.
+    pub fallback: fallback::Settings,
 }
 
 /// The section `[server]`.
@@ -143,25 +146,44 @@ fn parse(file: &str, text: &str, environment: impl Iterator<Item = (String, Stri
 
 impl Settings {
     fn faults(&self) -> Vec<String> {
-        let mut faults = [self.taxii.faults(), self.tls.faults(), self.limits.faults()].concat();
+        let mut faults =
+            [self.taxii.faults(), self.tls.faults(), self.limits.faults(), self.fallback.faults()].concat();
         let no_url = self.server.public_url.is_none() && self.server.hosts.is_empty();
         if no_url {
             faults.push(
                 "server.hosts is empty: name the host that clients connect to, or set server.public_url".to_owned(),
             );
         }
-        if let Some(url) = self.server.public_url.as_deref().filter(|url| !is_base_url(url)) {
-            faults
-                .push(format!("server.public_url is {url:?}: it is https:// and a host, with nothing after the port"));
+        let urls = [("server.public_url", &self.server.public_url), ("fallback.public_url", &self.fallback.public_url)];
+        for (name, url) in urls {
+            if let Some(url) = url.as_deref().filter(|url| !is_base_url(url)) {
+                faults.push(format!("{name} is {url:?}: it is https:// and a host, with nothing after the port"));
+            }
+        }
+        let body = self.taxii.max_content_length.max(self.taxii.page_octets as u64);
+        let octets = self.limits.octets_in_flight_per_credential;
+        if octets > 0 && (octets as u64) < body {
+            faults.push(format!(
+                "limits.octets_in_flight_per_credential is at least {body}, which one body or page may have, or 0"
+            ));
         }
         faults
     }
 
     /// What absolute URLs begin with, once the port listened on is known.
     pub fn public_url(&self, port: u16) -> String {
+        self.server.public_url.clone().unwrap_or_else(|| self.url_at(port))
+    }
+
+    /// The same for who comes by the fallback listener.
+    pub fn fallback_url(&self, port: u16) -> String {
+        self.fallback.public_url.clone().unwrap_or_else(|| self.url_at(port))
+    }
+
+    fn url_at(&self, port: u16) -> String {
         let host = self.server.hosts.first().map_or("localhost", String::as_str);
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        self.server.public_url.clone().unwrap_or_else(|| format!("https://{host}:{port}"))
+        format!("https://{host}:{port}")
     }
 }
 
@@ -234,6 +256,10 @@ mod tests {
             ("[server]\nhosts = [\"a\"]\n[taxii]\nkeep_status_hours = 1", "at least 24"),
             ("[server]\nhosts = [\"a\"]\nhosts = [\"b\"]", "line 3"),
             ("[limits]\nbody_seconds = -1", "line 2"),
+            ("[limits]\noctets_in_flight_per_credential = 1000", "at least 104857600"),
+            ("[fallback]\npublic_url = \"a\"", "fallback.public_url"),
+            ("[fallback]\nheader = \"Host\"", "fallback.header"),
+            ("[fallback]\nheaders = \"X\"", "line 2"),
             ("[tls]\nversions = \"1.1\"", "line 2"),
             ("[server]\nhosts = [\"a\"]\n[tls]\nmax_intermediates = 7", "at most 6"),
         ] {

@@ -2,7 +2,8 @@
 //!
 //! A caller signs in ([`sign_in`]) and gets a [`Session`]. The session answers what a
 //! caller may know without touching intelligence (discovery, roots, collections, its own
-//! statuses), and hands out capabilities: [`Reading`], [`Writing`], [`Deleting`], [`Holding`]. Only a
+//! statuses, and what it may: [`whoami`]), and hands out capabilities: [`Reading`], [`Writing`], [`Deleting`],
+//! [`Holding`]. Only a
 //! capability has the methods that touch intelligence, and only [`crate::access::decide`]
 //! makes the session give one away. It carries its collection, its caller and the caller's
 //! world, so what was checked is what is used. The operator's is [`Administering`].
@@ -17,6 +18,7 @@ mod reading;
 mod refusing;
 mod session;
 mod sign_in;
+mod whoami;
 mod writing;
 
 pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
@@ -26,6 +28,7 @@ pub use reading::{Found, Reading, Shown};
 pub use refusing::Refused;
 pub use session::Session;
 pub use sign_in::{Caller, NotSignedIn};
+pub use whoami::Whoami;
 pub use writing::{Added, Writing};
 
 pub use crate::audit::plain;
@@ -143,6 +146,8 @@ pub struct Exchange {
     settings: Settings,
     /// `https://host:port`, without a slash at the end.
     public_url: String,
+    /// The same, of the fallback listener.
+    fallback_url: String,
     registry: ArcSwap<Registry>,
     cursor_key: Key,
     refusals: Refusals,
@@ -154,7 +159,14 @@ impl Exchange {
         let registry = ArcSwap::from_pointee(store.registry()?);
         let cursor_key = store.cursor_key();
         let public_url = public_url.trim_end_matches('/').to_owned();
-        Ok(Self { store, clock, settings, public_url, registry, cursor_key, refusals: Refusals::new() })
+        let (fallback_url, refusals) = (public_url.clone(), Refusals::new());
+        Ok(Self { store, clock, settings, public_url, fallback_url, registry, cursor_key, refusals })
+    }
+
+    /// The same exchange: for who comes by the fallback listener, absolute URLs begin with `url`.
+    #[must_use]
+    pub fn with_fallback_at(self, url: &str) -> Self {
+        Self { fallback_url: url.trim_end_matches('/').to_owned(), ..self }
     }
 
     /// How it answers.

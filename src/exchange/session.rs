@@ -1,10 +1,11 @@
 //! A session: one request of one caller, seen against the registry of that moment.
 
-use super::{Caller, Deleting, Error, Exchange, Holding, NotSignedIn, Reading, Writing};
+use super::sign_in::Shown;
+use super::{Caller, Deleting, Error, Exchange, Holding, Reading, Writing};
+use crate::access::credential::{Credential, Proof, Secret};
 use crate::access::decide;
 use crate::access::level::Level;
-use crate::access::permission::{Grant, World};
-use crate::access::proof::certificate::Proven;
+use crate::access::permission::{CollectionKey, Grant, World};
 use crate::store::registry::{self, Registry};
 use crate::taxii::api_root::ApiRoot;
 use crate::taxii::collections::{Collection, Collections, media_types};
@@ -16,20 +17,27 @@ use uuid::Uuid;
 /// root's collections, a collection if it has a grant there.
 #[derive(Debug)]
 pub struct Session {
-    exchange: Arc<Exchange>,
-    registry: Arc<Registry>,
-    proven: Proven,
-    caller: Caller,
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) shown: Shown,
+    pub(super) credential: Credential,
+    pub(super) caller: Caller,
 }
 
 impl Session {
-    pub(super) fn new(exchange: Arc<Exchange>, registry: Arc<Registry>, proven: Proven, caller: Caller) -> Self {
-        Self { exchange, registry, proven, caller }
+    pub(super) fn new(
+        exchange: Arc<Exchange>,
+        registry: Arc<Registry>,
+        shown: Shown,
+        credential: Credential,
+        caller: Caller,
+    ) -> Self {
+        Self { exchange, registry, shown, credential, caller }
     }
 
-    /// The same caller, seen against the registry of now.
-    pub fn renewed(&self) -> Result<Self, NotSignedIn> {
-        self.exchange.sign_in(&self.proven, &self.caller.address)
+    /// The registration by which the caller is known.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     /// The same session, of a caller whose software says that it is this.
@@ -48,8 +56,11 @@ impl Session {
     pub fn discovery(&self) -> Discovery {
         let settings = &self.exchange.settings;
         let visible = self.registry.roots.iter().filter(|root| self.root(&root.name).is_ok());
-        let api_roots: Vec<String> =
-            visible.map(|root| format!("{}/{}/", self.exchange.public_url, root.name)).collect();
+        let public_url = match self.shown {
+            Shown::Certificate(_) => &self.exchange.public_url,
+            Shown::Secret => &self.exchange.fallback_url,
+        };
+        let api_roots: Vec<String> = visible.map(|root| format!("{public_url}/{}/", root.name)).collect();
         Discovery {
             title: settings.title.clone(),
             description: settings.description.clone(),
@@ -69,14 +80,15 @@ impl Session {
     pub fn collections(&self, root: &str) -> Result<Collections, Error> {
         let root = self.root(root)?;
         let in_root = self.registry.collections.iter().filter(|collection| collection.root == root.name);
-        let known = in_root.filter_map(|collection| self.grant(collection).map(|grant| resource(collection, grant)));
+        let known =
+            in_root.filter_map(|collection| self.grant(collection.key).map(|grant| resource(collection, &grant)));
         Ok(Collections { collections: known.collect() })
     }
 
     /// One collection, by its id or alias (TAXII 2.1 §5.2).
     pub fn collection(&self, root: &str, id: &str) -> Result<Collection, Error> {
         let (collection, grant) = self.find(root, id)?;
-        Ok(resource(collection, decide::know(grant)?))
+        Ok(resource(collection, decide::know(grant.as_ref())?))
     }
 
     /// A status, as JSON (TAXII 2.1 §4.3): for its submitter, and for who manages the collection.
@@ -84,15 +96,19 @@ impl Session {
         self.root(root)?;
         let canonical = Uuid::try_parse(id).ok().filter(|parsed| parsed.to_string() == id).ok_or(Error::Absent)?;
         let kept = self.exchange.store.status(canonical)?.filter(|kept| kept.root == root).ok_or(Error::Absent)?;
-        let grant = self.registry.grant(self.caller.organisation, kept.collection);
-        decide::status(grant, self.caller.organisation, kept.organisation)?;
+        let grant = self.grant(kept.collection);
+        // A secret has to do with its own collections only, and with statuses only if it writes.
+        if self.secret().is_some() && !grant.is_some_and(|grant| grant.write) {
+            return Err(Error::Absent);
+        }
+        decide::status(grant.as_ref(), self.caller.organisation, kept.organisation)?;
         Ok(kept.resource)
     }
 
     /// The right to read a collection.
     pub fn reading(&self, root: &str, collection: &str) -> Result<Reading, Error> {
         let (collection, grant) = self.find(root, collection)?;
-        let level = decide::read(grant)?;
+        let level = decide::read(grant.as_ref())?;
         let world = self.world(Some(level));
         Ok(Reading::new(Arc::clone(&self.exchange), collection.clone(), world, self.caller.clone()))
     }
@@ -100,7 +116,7 @@ impl Session {
     /// The right to add to a collection.
     pub fn writing(&self, root: &str, collection: &str) -> Result<Writing, Error> {
         let (collection, grant) = self.find(root, collection)?;
-        let grant = decide::write(grant)?;
+        let grant = decide::write(grant.as_ref())?;
         let (exchange, world) = (Arc::clone(&self.exchange), self.world(grant.read));
         Ok(Writing::new(exchange, &self.registry, collection.clone(), world, grant, self.caller.actor()))
     }
@@ -108,7 +124,7 @@ impl Session {
     /// The right to delete from a collection.
     pub fn deleting(&self, root: &str, collection: &str) -> Result<Deleting, Error> {
         let (collection, grant) = self.find(root, collection)?;
-        let level = decide::delete(grant)?;
+        let level = decide::delete(grant.as_ref())?;
         let world = self.world(Some(level));
         let manage = grant.is_some_and(|grant| grant.manage);
         Ok(Deleting::new(Arc::clone(&self.exchange), collection.clone(), world, manage, self.caller.actor()))
@@ -117,7 +133,7 @@ impl Session {
     /// The right to hold what a collection has.
     pub fn holding(&self, root: &str, collection: &str) -> Result<Holding, Error> {
         let (collection, grant) = self.find(root, collection)?;
-        decide::manage(grant)?;
+        decide::manage(grant.as_ref())?;
         let (exchange, registry) = (Arc::clone(&self.exchange), Arc::clone(&self.registry));
         let organisation = Some(self.caller.organisation);
         Ok(Holding::new(exchange, registry, collection.clone(), organisation, self.caller.actor()))
@@ -125,7 +141,20 @@ impl Session {
 
     /// What the caller sees where it reads up to a level.
     fn world(&self, level: Option<Level>) -> World {
-        World::new(self.caller.organisation, level, self.exchange.now())
+        World { own: self.own_level(), ..World::new(self.caller.organisation, level, self.exchange.now()) }
+    }
+
+    /// Up to which level the caller sees what its organisation owns: RED never leaves by a secret.
+    pub(super) fn own_level(&self) -> Level {
+        self.secret().map_or(Level::Red, Secret::highest)
+    }
+
+    /// The terms of the secret that it showed, if it did.
+    pub(super) fn secret(&self) -> Option<&Secret> {
+        match &self.credential.proof {
+            Proof::Secret(secret) => Some(secret),
+            Proof::Key(_) | Proof::Name { .. } => None,
+        }
     }
 
     fn root(&self, name: &str) -> Result<&registry::Root, Error> {
@@ -133,18 +162,20 @@ impl Session {
             self.registry
                 .collections
                 .iter()
-                .any(|collection| collection.root == root.name && self.grant(collection).is_some())
+                .any(|collection| collection.root == root.name && self.grant(collection.key).is_some())
         };
         self.registry.root(name).filter(known).ok_or(Error::Absent)
     }
 
-    fn find(&self, root: &str, collection: &str) -> Result<(&registry::Collection, Option<&Grant>), Error> {
+    fn find(&self, root: &str, collection: &str) -> Result<(&registry::Collection, Option<Grant>), Error> {
         let collection = self.registry.collection(root, collection).ok_or(Error::Absent)?;
-        Ok((collection, self.grant(collection)))
+        Ok((collection, self.grant(collection.key)))
     }
 
-    fn grant(&self, collection: &registry::Collection) -> Option<&Grant> {
-        self.registry.grant(self.caller.organisation, collection.key)
+    /// What the caller may do in a collection: what its organisation may, as far as its credential goes.
+    pub(super) fn grant(&self, collection: CollectionKey) -> Option<Grant> {
+        let grant = self.registry.grant(self.caller.organisation, collection).copied()?;
+        self.secret().map_or(Some(grant), |secret| grant.through(secret))
     }
 }
 

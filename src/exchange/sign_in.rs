@@ -1,13 +1,24 @@
-//! Signing in: from a proven certificate to the organisation that it speaks for.
+//! Signing in: from a proven certificate, or a secret, to the organisation that it speaks for.
 
 use super::{Exchange, Session};
-use crate::access::credential::Fingerprint;
-use crate::access::identify::{Nobody, by_certificate};
+use crate::access::credential::{Credential, Fingerprint};
+use crate::access::identify::{Nobody, by_certificate, by_secret};
 use crate::access::organisation::OrganisationKey;
 use crate::access::proof::certificate::Proven;
 use crate::audit::Actor;
 use crate::store::StoreError;
+use crate::store::registry::Registry;
+use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// What a caller proves its identity with.
+#[derive(Clone, Debug)]
+pub(super) enum Shown {
+    /// The key of a certificate, in the handshake.
+    Certificate(Proven),
+    /// A secret.
+    Secret,
+}
 
 /// Who is asking.
 #[derive(Clone, Debug)]
@@ -36,7 +47,7 @@ impl Caller {
     }
 }
 
-/// Why a certificate that the handshake accepted does not let its holder in.
+/// Why a certificate that the handshake accepted, or a secret, does not let its holder in.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSignedIn {
     /// It is nobody's.
@@ -45,6 +56,9 @@ pub enum NotSignedIn {
     /// Its organisation may not come in for now.
     #[error("the organisation is suspended: ask the operator of this server")]
     Suspended,
+    /// A secret lets nobody in, for the reason in a word. Its holder is told the same for all of them.
+    #[error("no credentials that are good here: send a secret of yours as password (Basic), Bearer or Token")]
+    Secret(&'static str),
     /// The store could not say.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,11 +78,12 @@ fn reason(nobody: Nobody) -> &'static str {
 }
 
 impl NotSignedIn {
-    /// The reason in a word, for the audit trail.
+    /// The reason in a word: for the log and the audit trail, not for the caller.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Certificate(_, nobody) => nobody.as_str(),
+            Self::Certificate(_, nobody) => nobody.word(),
             Self::Suspended => "suspended",
+            Self::Secret(reason) => reason,
             Self::Store(_) => "store",
         }
     }
@@ -80,21 +95,32 @@ impl Exchange {
     pub fn sign_in(self: &Arc<Self>, proven: &Proven, address: &str) -> Result<Session, NotSignedIn> {
         let registry = self.registry()?;
         let fingerprint = proven.certificate.fingerprint;
-        let nobody = |nobody| NotSignedIn::Certificate(fingerprint, nobody);
         let identified = by_certificate(proven, self.now(), &registry.credentials, &registry.anchors);
-        let credential = identified.map_err(nobody)?;
-        let organisation =
-            registry.organisation_by_key(credential.organisation).ok_or_else(|| nobody(Nobody::Unregistered))?;
-        if organisation.suspended {
-            return Err(NotSignedIn::Suspended);
-        }
-        let caller = Caller {
-            organisation: organisation.key,
-            name: organisation.name.clone(),
-            credential: fingerprint,
-            address: address.to_owned(),
-            client: None,
-        };
-        Ok(Session::new(Arc::clone(self), registry, proven.clone(), caller))
+        let credential = identified.map_err(|nobody| NotSignedIn::Certificate(fingerprint, nobody))?.clone();
+        let caller = caller(&registry, &credential, fingerprint, address).ok_or(NotSignedIn::Suspended)?;
+        Ok(Session::new(Arc::clone(self), registry, Shown::Certificate(proven.clone()), credential, caller))
     }
+
+    /// Signs the holder of a secret in, by its hash. However this ends, the hash is compared with
+    /// that of every registered secret. Asked anew on every request, too.
+    pub fn sign_in_with_secret(self: &Arc<Self>, hash: &[u8; 32], address: SocketAddr) -> Result<Session, NotSignedIn> {
+        let registry = self.registry()?;
+        let identified = by_secret(hash, address.ip(), self.now(), &registry.credentials);
+        let credential = identified.map_err(|nobody| NotSignedIn::Secret(nobody.word()))?.clone();
+        let caller = caller(&registry, &credential, credential.fingerprint(), &address.to_string());
+        let caller = caller.ok_or(NotSignedIn::Secret(NotSignedIn::Suspended.reason()))?;
+        Ok(Session::new(Arc::clone(self), registry, Shown::Secret, credential, caller))
+    }
+}
+
+/// Whom a credential speaks for, recorded by `fingerprint`; `None` while its organisation is suspended.
+fn caller(registry: &Registry, credential: &Credential, fingerprint: Fingerprint, address: &str) -> Option<Caller> {
+    let organisation = registry.organisation_by_key(credential.organisation)?;
+    (!organisation.suspended).then(|| Caller {
+        organisation: organisation.key,
+        name: organisation.name.clone(),
+        credential: fingerprint,
+        address: address.to_owned(),
+        client: None,
+    })
 }

@@ -14,10 +14,23 @@ use tokio_rustls::TlsAcceptor;
 /// Characters of a logged text that a caller chose, at most.
 const LONGEST_LOGGED: usize = 256;
 
+/// How the clients of a listener prove who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listener {
+    /// By a certificate in the handshake: none, no HTTP.
+    MutualTls,
+    /// By a secret in each request.
+    Fallback,
+}
+
 /// The TLS handshake of one connection, within its time.
-pub(super) async fn accept(door: Arc<Door>, socket: TcpStream) -> Result<(Stream, Option<SocketAddr>), ()> {
+pub(super) async fn accept(
+    door: Arc<Door>,
+    listener: Listener,
+    socket: TcpStream,
+) -> Result<(Stream, Option<SocketAddr>), ()> {
     let address = socket.peer_addr().ok();
-    match handshake(&door, socket, address).await {
+    match handshake(&door, listener, socket, address).await {
         Ok(stream) => Ok((stream, address)),
         Err((reason, error)) => {
             door.metrics.tls_refused(reason);
@@ -30,7 +43,12 @@ pub(super) async fn accept(door: Arc<Door>, socket: TcpStream) -> Result<(Stream
 /// Why there is no connection: in a word for the metrics, and in full.
 type Refused = (&'static str, Box<dyn Display>);
 
-async fn handshake(door: &Arc<Door>, socket: TcpStream, address: Option<SocketAddr>) -> Result<Stream, Refused> {
+async fn handshake(
+    door: &Arc<Door>,
+    listener: Listener,
+    socket: TcpStream,
+    address: Option<SocketAddr>,
+) -> Result<Stream, Refused> {
     let because = |reason: &'static str| move |error: std::io::Error| -> Refused { (reason, Box::new(error)) };
     let other = |error: &str| -> Refused { ("other", Box::new(error.to_owned())) };
     let address = address.ok_or_else(|| other("the connection is gone"))?;
@@ -40,18 +58,28 @@ async fn handshake(door: &Arc<Door>, socket: TcpStream, address: Option<SocketAd
     let _permit = permit.map_err(|_| -> Refused { ("busy", Box::new("too many handshakes at a time")) })?;
     // An answer's last segment does not wait for the caller's acknowledgement of the one before.
     socket.set_nodelay(true).map_err(because("closed"))?;
-    let (config, verifier) = door.tls.connection().map_err(|error| other(&error.to_string()))?;
+    let made = match listener {
+        Listener::MutualTls => door.tls.connection().map(|(config, verifier)| (config, Some(verifier))),
+        Listener::Fallback => door.tls.connection_without_certificate().map(|config| (config, None)),
+    };
+    let (config, verifier) = made.map_err(|error| other(&error.to_string()))?;
     let accepting = TlsAcceptor::from(Arc::new(config)).accept(socket);
     let tls = match timeout(door.limits.handshake(), accepting).await {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => return Err((refusal(&error), Box::new(error))),
         Err(late) => return Err(("timeout", Box::new(late))),
     };
-    let chain = tls.get_ref().1.peer_certificates().map(<[_]>::to_vec);
-    let (Some(chain), Some(verified)) = (chain, verifier.verified().cloned()) else {
-        return Err(other("the handshake is done and nothing is proved"));
+    let peer = match verifier {
+        None => Peer::without_certificate(address),
+        Some(verifier) => {
+            let chain = tls.get_ref().1.peer_certificates().map(<[_]>::to_vec);
+            let (Some(chain), Some(verified)) = (chain, verifier.verified().cloned()) else {
+                return Err(other("the handshake is done and nothing is proved"));
+            };
+            Peer::new(address, chain, verified)
+        }
     };
-    Ok(Stream::new(tls, Peer::new(address, chain, verified), place, Arc::clone(door)))
+    Ok(Stream::new(tls, peer, place, Arc::clone(door)))
 }
 
 /// Why a handshake failed, in a word for the metrics.

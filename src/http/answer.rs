@@ -1,6 +1,6 @@
 //! Answers: a resource, a page, an acceptance, nothing; and the headers that all have.
 
-use super::error::Problem;
+use super::error::{Challenge, Problem};
 use crate::exchange::Shown;
 use crate::taxii::media_type::TAXII;
 use crate::taxii::timestamp::Timestamp;
@@ -76,12 +76,8 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             response.insert_header((RETRY_AFTER, seconds.to_string()));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            // RFC 9110 §15.5.2 wants a challenge; no registered scheme names a TLS certificate.
-            response.insert_header((
-                WWW_AUTHENTICATE,
-                HeaderValue::from_static("TLS-Client-Certificate realm=\"entente\""),
-            ));
+        for challenge in self.challenge.into_iter().flat_map(Challenge::values) {
+            response.append_header((WWW_AUTHENTICATE, HeaderValue::from_static(challenge)));
         }
         if self.close {
             response.force_close();

@@ -1,9 +1,10 @@
 //! Reading a request body: whole, within its size, within its time; and no more of it than that.
 
-use super::Door;
 use super::error::Problem;
+use super::throttle::Octets;
+use super::{Asked, Door};
 use actix_http::body::{BodySize, BoxBody, MessageBody};
-use actix_http::header::CONTENT_LENGTH;
+use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_http::{Payload, RequestHead, Response};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -18,17 +19,15 @@ use tokio::time::{Instant, timeout_at};
 /// Memory set aside for a body before any of it has come: what a header declares is only a claim.
 const FIRST_ALLOCATION: usize = 64 << 10;
 
-/// The whole body. 413 as soon as it is known to exceed `max_content_length`, declared or
-/// not; 408 when it comes too slowly.
-pub(super) async fn read(door: &Door, head: &RequestHead, payload: &mut Payload) -> Result<Body, Problem> {
+/// The whole body, if what it declares [`fits`]. 413 as soon as it exceeds `max_content_length`,
+/// declared or not; 408 when it comes too slowly.
+pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload) -> Result<Body, Problem> {
+    let Asked { door, head, session, .. } = asked;
     let most = door.exchange.settings().max_content_length;
     let declared = declared_length(head);
-    if declared.is_some_and(|declared| declared > most) {
-        return Err(Problem::body_too_large(most));
-    }
     let expected = declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(FIRST_ALLOCATION);
     let mut body = BytesMut::with_capacity(expected.min(FIRST_ALLOCATION));
-    let mut share = door.bodies.share();
+    let mut share = door.bodies.share(door.throttle.octets(session.credential().key));
     let begun = Instant::now();
     loop {
         let (from_beginning, from_now) = door.limits.body(body.len());
@@ -38,9 +37,20 @@ pub(super) async fn read(door: &Door, head: &RequestHead, payload: &mut Payload)
             None => return Ok(Body { octets: body.freeze(), _share: share }),
             Some(Err(error)) => return Err(Problem::body_broken(&error.to_string())),
             Some(Ok(chunk)) if (body.len() + chunk.len()) as u64 > most => return Err(Problem::body_too_large(most)),
-            Some(Ok(chunk)) if !share.grow(chunk.len()) => return Err(Problem::too_many_bodies()),
-            Some(Ok(chunk)) => body.extend_from_slice(&chunk),
+            Some(Ok(chunk)) => {
+                share.grow(door, chunk.len())?;
+                body.extend_from_slice(&chunk);
+            }
         }
+    }
+}
+
+/// 413 if the body says that it is too large.
+pub(super) fn fits(asked: &Asked<'_>) -> Result<(), Problem> {
+    let most = asked.door.exchange.settings().max_content_length;
+    match declared_length(asked.head) {
+        Some(declared) if declared > most => Err(Problem::body_too_large(most)),
+        _ => Ok(()),
     }
 }
 
@@ -62,6 +72,8 @@ struct Share {
     most: usize,
     all: Arc<AtomicUsize>,
     own: usize,
+    /// The same octets, as its credential's.
+    credential: Octets,
 }
 
 impl Budget {
@@ -69,17 +81,21 @@ impl Budget {
         Self { most, taken: Arc::default() }
     }
 
-    fn share(&self) -> Share {
-        Share { most: self.most, all: Arc::clone(&self.taken), own: 0 }
+    fn share(&self, credential: Octets) -> Share {
+        Share { most: self.most, all: Arc::clone(&self.taken), own: 0, credential }
     }
 }
 
 impl Share {
     /// Takes so many octets more, if there are so many.
-    fn grow(&mut self, octets: usize) -> bool {
+    fn grow(&mut self, door: &Door, octets: usize) -> Result<(), Problem> {
         let before = self.all.fetch_add(octets, Ordering::Relaxed);
         self.own += octets;
-        before + octets <= self.most
+        if before + octets > self.most {
+            return Err(Problem::too_many_bodies());
+        }
+        let grown = self.credential.grow(octets);
+        grown.map_err(|reached| Problem { close: true, ..door.reached(&reached) })
     }
 }
 
@@ -92,6 +108,11 @@ impl Drop for Share {
 /// What a `Content-Length` header says.
 pub(super) fn declared_length(head: &RequestHead) -> Option<u64> {
     head.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Whether a body comes.
+pub(super) fn is_declared(head: &RequestHead) -> bool {
+    head.headers.contains_key(TRANSFER_ENCODING) || declared_length(head).is_some_and(|length| length > 0)
 }
 
 /// Holds on to what is left of a payload until the response is out. The framework would

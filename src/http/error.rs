@@ -1,6 +1,7 @@
 //! The one place where an error becomes a status code and an error message resource
 //! (TAXII 2.1 §3.6).
 
+use super::throttle::Reached;
 use crate::exchange::{Error, NotSignedIn, StoreError};
 use crate::taxii::error::Error as Resource;
 use crate::taxii::filter::Malformed;
@@ -18,14 +19,34 @@ pub(super) struct Problem {
     pub(super) error_id: String,
     /// What was wrong, as the log tells it: more than the caller may be told.
     pub(super) cause: Option<String>,
-    /// Why the caller is refused, in a word for the audit trail, if it is.
+    /// Why the caller is refused, in a word for log and audit trail, if it is.
     pub(super) reason: Option<&'static str>,
     /// The methods that there are.
     pub(super) allow: Option<&'static str>,
     /// Seconds after which it may be tried again.
     pub(super) retry_after: Option<u32>,
+    /// How the caller could prove who it is.
+    pub(super) challenge: Option<Challenge>,
     /// Whether the connection can be of no more use.
     pub(super) close: bool,
+}
+
+/// The proof that a 401 asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Challenge {
+    Certificate,
+    Secret,
+}
+
+impl Challenge {
+    /// Values of `WWW-Authenticate`.
+    pub(super) fn values(self) -> &'static [&'static str] {
+        match self {
+            // RFC 9110 §15.5.2 wants a challenge; no registered scheme names a TLS certificate.
+            Self::Certificate => &[r#"TLS-Client-Certificate realm="entente""#],
+            Self::Secret => &[r#"Basic realm="entente", charset="UTF-8""#, r#"Bearer realm="entente""#],
+        }
+    }
 }
 
 impl Problem {
@@ -41,6 +62,7 @@ impl Problem {
             reason: None,
             allow: None,
             retry_after: None,
+            challenge: None,
             close: false,
         }
     }
@@ -96,12 +118,48 @@ impl Problem {
     /// 401 for a chain that held when the connection was made.
     pub(super) fn not_trusted(error: &rustls::Error) -> Self {
         let description = format!("the certificate's chain holds no longer ({error}): use another certificate");
-        Self { close: true, reason: Some("not_trusted"), ..Self::new(StatusCode::UNAUTHORIZED, &description) }
+        Self { reason: Some("not_trusted"), ..Self::no_certificate(&description) }
+    }
+
+    /// 401 where a certificate is the proof.
+    fn no_certificate(description: &str) -> Self {
+        Self {
+            challenge: Some(Challenge::Certificate),
+            close: true,
+            ..Self::new(StatusCode::UNAUTHORIZED, description)
+        }
     }
 
     /// 404. In all that a caller can see, the same for what is not there and for what it may not see.
     pub(super) fn absent() -> Self {
         Self::new(StatusCode::NOT_FOUND, &Error::Absent.to_string())
+    }
+
+    /// 401 on the fallback listener: the same words for every reason.
+    pub(super) fn no_credentials(reason: &'static str) -> Self {
+        let description = NotSignedIn::Secret(reason).to_string();
+        Self {
+            reason: Some(reason),
+            challenge: Some(Challenge::Secret),
+            ..Self::new(StatusCode::UNAUTHORIZED, &description)
+        }
+    }
+
+    pub(super) fn limit_reached(reached: &Reached) -> Self {
+        let Reached { limit, allowed, status, retry_after } = reached;
+        let description = format!("no more than {allowed} ({limit}): try again in {retry_after} s");
+        Self { retry_after: Some(*retry_after), reason: Some(limit), ..Self::new(*status, &description) }
+    }
+
+    pub(super) fn head_too_large(octets: usize) -> Self {
+        let description = format!("the request's header fields have more than {octets} octets");
+        Self { close: true, ..Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &description) }
+    }
+
+    /// 417: the endpoint takes no body, so none is asked for.
+    pub(super) fn no_body_wanted() -> Self {
+        let description = "this request has no use for a body: send it without one";
+        Self { close: true, ..Self::new(StatusCode::EXPECTATION_FAILED, description) }
     }
 
     pub(super) fn internal(cause: &str) -> Self {
@@ -171,11 +229,10 @@ impl From<NotSignedIn> for Problem {
     fn from(refusal: NotSignedIn) -> Self {
         match refusal {
             NotSignedIn::Store(error) => error.into(),
-            _ => Self {
-                close: true,
-                reason: Some(refusal.reason()),
-                ..Self::new(StatusCode::UNAUTHORIZED, &refusal.to_string())
-            },
+            NotSignedIn::Secret(reason) => Self { close: true, reason: Some(reason), ..Self::no_credentials(reason) },
+            NotSignedIn::Certificate(..) | NotSignedIn::Suspended => {
+                Self { reason: Some(refusal.reason()), ..Self::no_certificate(&refusal.to_string()) }
+            }
         }
     }
 }

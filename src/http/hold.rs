@@ -25,19 +25,25 @@ pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Ans
     Answer::resource(&Holds { holds: holding.list()? })
 }
 
+/// Whether a body may come, as far as that can be told before it does.
+pub(super) fn may_come(asked: &Asked<'_>, root: &str, collection: &str) -> Result<(), Problem> {
+    asked.session.holding(root, collection)?;
+    asked.accept()?;
+    asked.content()?;
+    body::fits(asked)
+}
+
 pub(super) async fn post(
     asked: &Asked<'_>,
     root: &str,
     collection: &str,
     payload: &mut Payload,
 ) -> Result<Answer, Problem> {
-    asked.session.holding(root, collection)?;
-    asked.accept()?;
-    asked.content()?;
-    let body = body::read(asked.door, asked.head, payload).await?;
+    may_come(asked, root, collection)?;
+    let body = body::read(asked, payload).await?;
     let wanted: Wanted =
         serde_json::from_slice(&body.octets).map_err(|error| Problem::body_broken(&error.to_string()))?;
-    let holding = asked.session.renewed()?.holding(root, collection)?;
+    let holding = asked.renewed()?.holding(root, collection)?;
     let held = super::server::blocking(move || holding.place(wanted)).await??;
     Answer::resource(&held)
 }

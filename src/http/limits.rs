@@ -38,6 +38,16 @@ pub struct Limits {
     pub handshakes: usize,
     /// TLS handshakes that one network address may begin in a minute; more are closed at once.
     pub handshakes_per_minute_per_address: u32,
+    /// Requests of one credential in a minute, all of which may come at once; 0: as many as come.
+    pub requests_per_minute: u32,
+    /// Objects, records and versions that go out to one credential, and objects that come in from it, in a
+    /// minute; what a page has beyond that is waited for before the next request. 0: as many as come.
+    pub objects_per_minute: u32,
+    /// Connections of one credential at a time; 0: as many as come.
+    pub connections_per_credential: usize,
+    /// Octets of one credential's request bodies in memory and of its answers that it has not taken, at a
+    /// time; 0: as many as come.
+    pub octets_in_flight_per_credential: usize,
     /// Threads that answer requests; 0: one for each processor.
     pub workers: usize,
 }
@@ -60,6 +70,11 @@ impl Default for Limits {
             connections_per_address: 256,
             handshakes: 4096,
             handshakes_per_minute_per_address: 1200,
+            // A client that crawls as fast as it can, one page after the other, stays below these.
+            requests_per_minute: 12_000,
+            objects_per_minute: 12_000_000,
+            connections_per_credential: 100,
+            octets_in_flight_per_credential: 256 << 20,
             workers: 0,
         }
     }

@@ -27,6 +27,7 @@ pub struct Metrics {
     reloads: Family<Label, Counter>,
     tls_material_ok: Gauge,
     seconds_left: Family<Label, Gauge>,
+    throttled: Family<Label, Counter>,
     connections: Gauge,
     writer_queue: Gauge,
     store_octets: Gauge,
@@ -52,6 +53,7 @@ impl Metrics {
             reloads: Family::default(),
             tls_material_ok: Gauge::default(),
             seconds_left: Family::default(),
+            throttled: Family::default(),
             connections: Gauge::default(),
             writer_queue: Gauge::default(),
             store_octets: Gauge::default(),
@@ -86,6 +88,7 @@ impl Metrics {
             "Bodies taken as bundles, or under other media types",
             metrics.foreign_bodies.clone(),
         );
+        registry.register("throttled", "Requests refused by a limit, by its name", metrics.throttled.clone());
         registry.register("connections", "Connections past their handshake", metrics.connections.clone());
         registry.register("writer_queue", "Requests that wait for the store's writer", metrics.writer_queue.clone());
         registry.register("store_octets", "Size of the store on disk", metrics.store_octets.clone());
@@ -137,6 +140,10 @@ impl Metrics {
             Some(seconds) => drop(self.seconds_left.get_or_create(&label).set(seconds)),
             None => drop(self.seconds_left.remove(&label)),
         }
+    }
+
+    pub(super) fn throttled(&self, limit: &'static str) {
+        self.throttled.get_or_create(&[("limit", limit.to_owned())]).inc();
     }
 
     pub(super) fn connection_began(&self) {

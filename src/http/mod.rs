@@ -1,10 +1,11 @@
 //! The TAXII door: HTTP/1.1 over mutual TLS.
 //!
 //! A request's way: [`accept`] ([`tls`]: whose key is it) → [`stream`] (deadlines) → [`peer`] (does
-//! the chain still hold, who is it) → [`routes`] (the
-//! whole URL table on one screen) → one file per TAXII noun, a few lines each (typed
-//! values in, one call on a capability, an answer out) → [`answer`] or [`error`], the
-//! one place where an error becomes a status code. [`ops`] is the operator's own door.
+//! the chain still hold, who is it, and within what limits: [`throttle`]) → [`routes`] (the whole
+//! URL table on one screen) → one file per TAXII noun, a few lines each (typed values in, one call
+//! on a capability, an answer out) → [`answer`] or [`error`], the one place where an error becomes a
+//! status code. [`fallback`] is the listener for who has no certificate; [`ops`] is the operator's
+//! own door; [`client`] is the other side, for the one command that asks a server.
 //!
 //! No handler names the store, and none decides what a caller may do.
 
@@ -13,9 +14,11 @@ mod addresses;
 mod answer;
 mod api_root;
 mod body;
+pub mod client;
 mod collections;
 mod discovery;
 mod error;
+pub mod fallback;
 mod hold;
 pub mod limits;
 mod manifest;
@@ -29,10 +32,13 @@ mod routes;
 pub mod server;
 mod status;
 mod stream;
+mod throttle;
 pub mod tls;
 mod versions;
 mod watch;
+mod whoami;
 
+use crate::clock::stopwatch;
 use crate::exchange::{Exchange, Found, Session};
 use crate::taxii::filter::{Endpoint, Query, dry_run};
 use crate::taxii::media_type::{self, Content};
@@ -45,6 +51,7 @@ use limits::Limits;
 use metrics::Metrics;
 use peer::Peer;
 use std::sync::Arc;
+use throttle::{Failures, Reached, Throttle};
 use tls::Tls;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -60,6 +67,19 @@ pub struct Door {
     addresses: Arc<Addresses>,
     /// One permit for each handshake at a time.
     handshakes: Arc<Semaphore>,
+    throttle: Arc<Throttle>,
+    /// Who fails to sign in on the fallback listener.
+    failures: Failures,
+    /// The header that may carry a secret there.
+    secret_header: Option<HeaderName>,
+}
+
+impl Door {
+    /// Counts that a limit was reached, and says so.
+    fn reached(&self, reached: &Reached) -> Problem {
+        self.metrics.throttled(reached.limit);
+        Problem::limit_reached(reached)
+    }
 }
 
 /// The longest query string that is read, in octets: with its path, shorter than the longest URL
@@ -71,16 +91,20 @@ const LONGEST_QUERY: usize = 64_000;
 /// 404 and 403 (the session), 406, 415, then 400.
 struct Asked<'r> {
     door: &'r Door,
+    peer: &'r Peer,
     session: Session,
-    peer: Arc<Peer>,
     head: &'r RequestHead,
 }
 
 impl Asked<'_> {
-    /// The same caller, if its chain still holds, seen against the registry of now.
+    /// The same caller, if it still is let in, seen against the registry of now.
     fn renewed(&self) -> Result<Session, Problem> {
-        self.peer.holds(self.door)?;
-        Ok(self.session.renewed()?)
+        self.peer.sign_in_again(self.door)
+    }
+
+    /// Counts objects that came in or went out.
+    fn count_objects(&self, objects: usize) {
+        self.door.throttle.objects(self.session.credential().key, objects, stopwatch());
     }
 
     /// 406 unless the caller takes TAXII 2.1.

@@ -12,20 +12,29 @@ pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Resu
     asked.page(reading.objects(&asked.query(Endpoint::Collection)?)?).await
 }
 
+/// Whether a body may come, as far as that can be told before it does; and whether what is in it
+/// is to be judged only.
+pub(super) fn may_come(asked: &Asked<'_>, root: &str, collection: &str) -> Result<bool, Problem> {
+    asked.session.writing(root, collection)?;
+    asked.accept()?;
+    asked.content()?;
+    let dry_run = asked.dry_run()?;
+    body::fits(asked)?;
+    Ok(dry_run)
+}
+
 pub(super) async fn post(
     asked: &Asked<'_>,
     root: &str,
     collection: &str,
     payload: &mut Payload,
 ) -> Result<Answer, Problem> {
-    asked.session.writing(root, collection)?;
-    asked.accept()?;
-    asked.content()?;
-    let dry_run = asked.dry_run()?;
-    let body = body::read(asked.door, asked.head, payload).await?;
+    let dry_run = may_come(asked, root, collection)?;
+    let body = body::read(asked, payload).await?;
     // A body may take its time. What counts is who the caller is, and what it may, when it is whole.
     let writing = asked.renewed()?.writing(root, collection)?;
     let added = super::server::blocking(move || writing.add(&body.octets, dry_run)).await??;
+    asked.count_objects(added.status.successes().len() + added.status.failures().len());
     if !dry_run {
         asked.door.metrics.added(&added.status);
     }

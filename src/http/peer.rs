@@ -1,28 +1,56 @@
-//! Peers: whose connection it is, and whether it still is.
+//! Peers: whose connection it is, whether it still is, and how much of the server it takes.
 
-use super::Door;
 use super::error::Problem;
-use super::tls::Verified;
+use super::throttle;
+use super::tls::{Tls, Verified};
+use super::{Door, fallback};
 use crate::access::credential::Fingerprint;
 use crate::access::proof::certificate::Proven;
+use crate::clock::stopwatch;
 use crate::exchange::Session;
+use actix_http::RequestHead;
+use rustls::Error;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]
 pub(super) struct Peer {
     /// Network address and port.
     address: SocketAddr,
-    /// The certificates that it sent, its own first.
-    chain: Vec<CertificateDer<'static>>,
+    proof: Proof,
+    /// Its place among the connections of its credential, once that is known.
+    place: Mutex<Option<throttle::Place>>,
+}
+
+/// How it proves who it is.
+#[derive(Debug)]
+enum Proof {
+    /// By a certificate in the handshake. What its requests say beyond that is passed over.
+    Chain(Chain),
+    /// By a secret in each request: the hash of the last one that was good.
+    Secret(Mutex<Option<[u8; 32]>>),
+}
+
+/// What a handshake proved.
+#[derive(Debug)]
+struct Chain {
+    /// The certificates that the peer sent, its own first.
+    certificates: Vec<CertificateDer<'static>>,
     verified: Mutex<Verified>,
 }
 
 impl Peer {
-    pub(super) fn new(address: SocketAddr, chain: Vec<CertificateDer<'static>>, verified: Verified) -> Self {
-        Self { address, chain, verified: Mutex::new(verified) }
+    /// A peer that sent this chain of certificates.
+    pub(super) fn new(address: SocketAddr, certificates: Vec<CertificateDer<'static>>, verified: Verified) -> Self {
+        let proof = Proof::Chain(Chain { certificates, verified: Mutex::new(verified) });
+        Self { address, proof, place: Mutex::default() }
+    }
+
+    /// A peer of the fallback listener.
+    pub(super) fn without_certificate(address: SocketAddr) -> Self {
+        Self { address, proof: Proof::Secret(Mutex::default()), place: Mutex::default() }
     }
 
     /// Where it is.
@@ -30,30 +58,81 @@ impl Peer {
         self.address
     }
 
-    /// The key that it proved.
-    pub(super) fn fingerprint(&self) -> Fingerprint {
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).proven.certificate.fingerprint
+    /// The key that it proved in the handshake, if there was one.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        match &self.proof {
+            Proof::Chain(chain) => Some(lock(&chain.verified).proven.certificate.fingerprint),
+            Proof::Secret(_) => None,
+        }
     }
 
-    /// Signs the peer in, for one request or for the rest of an answer.
-    pub(super) fn sign_in(&self, door: &Door) -> Result<Session, Problem> {
-        Ok(door.exchange.sign_in(&self.proven(door)?, &self.address.to_string())?)
+    /// Signs the peer in for one request.
+    pub(super) fn sign_in(&self, door: &Door, head: &RequestHead) -> Result<Session, Problem> {
+        let Proof::Secret(last) = &self.proof else { return self.sign_in_again(door) };
+        let (session, hash) = fallback::sign_in(door, head, self.address)?;
+        *lock(last) = Some(hash);
+        Ok(session)
     }
 
-    /// 401 unless its chain still holds.
-    pub(super) fn holds(&self, door: &Door) -> Result<(), Problem> {
-        self.proven(door).map(drop)
+    /// Signs the peer in for the rest of a request or of an answer.
+    pub(super) fn sign_in_again(&self, door: &Door) -> Result<Session, Problem> {
+        match &self.proof {
+            Proof::Chain(chain) => {
+                let proven = chain.proven(&door.tls).map_err(|error| Problem::not_trusted(&error))?;
+                Ok(door.exchange.sign_in(&proven, &self.address.to_string())?)
+            }
+            Proof::Secret(last) => {
+                // Who has shown nothing good yet has no answer that could be cut off.
+                let hash = lock(last).unwrap_or_default();
+                Ok(door.exchange.sign_in_with_secret(&hash, self.address)?)
+            }
+        }
     }
 
-    /// What its chain proves by what is trusted now. The chain is verified again if it may have
-    /// lost its force: because the files of TLS were read again, or by the passing of time.
-    fn proven(&self, door: &Door) -> Result<Proven, Problem> {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if !door.tls.holds(&verified) {
-            let (leaf, intermediates) =
-                self.chain.split_first().ok_or_else(|| Problem::internal("a peer without a certificate"))?;
-            *verified = door.tls.verify(leaf, intermediates).map_err(|error| Problem::not_trusted(&error))?;
+    /// The listener's name, for people.
+    pub(super) fn listener(&self) -> &'static str {
+        match self.proof {
+            Proof::Chain(_) => "mutual TLS",
+            Proof::Secret(_) => "fallback",
+        }
+    }
+
+    /// Lets one request of a signed-in peer in, within the limits of its credential.
+    pub(super) fn admit(&self, door: &Door, session: &Session) -> Result<(), Problem> {
+        let (who, now) = (session.credential().key, stopwatch());
+        let mut place = lock(&self.place);
+        if place.as_ref().is_none_or(|place| place.who != who) {
+            *place = None;
+            let fresh = door.throttle.connect(who, now);
+            *place = Some(fresh.map_err(|reached| Problem { close: true, ..door.reached(&reached) })?);
+        }
+        door.throttle.request(who, now).map_err(|reached| door.reached(&reached))
+    }
+
+    /// So many octets of an answer are on their way.
+    pub(super) fn sending(&self, octets: usize) {
+        lock(&self.place).as_mut().into_iter().for_each(|place| place.octets.add(octets));
+    }
+
+    /// The peer took so many octets.
+    pub(super) fn took(&self, octets: usize) {
+        lock(&self.place).as_mut().into_iter().for_each(|place| place.octets.arrived(octets));
+    }
+}
+
+impl Chain {
+    /// What it proves by what is trusted now. It is verified again if it may have lost its force:
+    /// because the files of TLS were read again, or by the passing of time.
+    fn proven(&self, tls: &Tls) -> Result<Proven, Error> {
+        let mut verified = lock(&self.verified);
+        if !tls.holds(&verified) {
+            let (leaf, intermediates) = self.certificates.split_first().ok_or(Error::NoCertificatesPresented)?;
+            *verified = tls.verify(leaf, intermediates)?;
         }
         Ok(verified.proven.clone())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,14 +4,18 @@
 
 use super::answer::Answer;
 use super::error::Problem;
-use super::{Asked, api_root, collections, discovery, hold, manifest, object, objects, status, versions};
+use super::{Asked, api_root, collections, discovery, hold, manifest, object, objects, status, versions, whoami};
 use crate::taxii::api_root::RESERVED;
 use actix_http::{Method, Payload};
+
+/// Where a caller is told what it is: below a name that no root has.
+const WHOAMI: &str = "x-entente/whoami";
 
 /// What a path names. A root is its path without the slashes around it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route<'p> {
     Discovery,
+    Whoami,
     Root(&'p str),
     Status(&'p str, &'p str),
     Collections(&'p str),
@@ -35,6 +39,9 @@ impl<'p> Route<'p> {
         if path == "taxii2" {
             return Some(Self::Discovery);
         }
+        if path == WHOAMI {
+            return Some(Self::Whoami);
+        }
         let Some((root, below)) = split_at_reserved(path) else { return Some(Self::Root(path)) };
         let segments: Vec<&str> = below.split('/').collect();
         match segments[..] {
@@ -55,6 +62,7 @@ impl<'p> Route<'p> {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Discovery => "discovery",
+            Self::Whoami => "whoami",
             Self::Root(..) => "api_root",
             Self::Status(..) => "status",
             Self::Collections(..) => "collections",
@@ -82,6 +90,7 @@ impl<'p> Route<'p> {
         let get = [Method::GET, Method::HEAD].contains(&asked.head.method);
         match self {
             Self::Discovery if get => discovery::get(asked),
+            Self::Whoami if get => whoami::get(asked),
             Self::Root(root) if get => api_root::get(asked, root),
             Self::Status(root, id) if get => status::get(asked, root, id),
             Self::Collections(root) if get => collections::get(asked, root),
@@ -108,7 +117,7 @@ impl<'p> Route<'p> {
     /// 405, unless the caller may not know that there is anything: then 404.
     fn wrong_method(self, asked: &Asked<'_>) -> Problem {
         let known = match self {
-            Self::Discovery => Ok(()),
+            Self::Discovery | Self::Whoami => Ok(()),
             Self::Root(root) | Self::Status(root, _) | Self::Collections(root) => {
                 asked.session.api_root(root).map(drop)
             }
@@ -145,6 +154,8 @@ mod tests {
         for (path, expected) in [
             ("/taxii2/", Some(Route::Discovery)),
             ("/taxii2", Some(Route::Discovery)),
+            ("/x-entente/whoami", Some(Route::Whoami)),
+            ("/x-entente", Some(Route::Root("x-entente"))),
             ("/api1/", Some(Route::Root("api1"))),
             ("/taxii2/api1", Some(Route::Root("taxii2/api1"))),
             ("/a/b/status/s/", Some(Route::Status("a/b", "s"))),
@@ -171,5 +182,73 @@ mod tests {
         }
         // No root has an empty name, so these name nothing that exists.
         assert_eq!(Route::of("/collections/"), Some(Route::Collections("")));
+    }
+
+    /// The path of what a path names, with its slash at the end.
+    fn path_of(route: Route<'_>) -> String {
+        match route {
+            Route::Discovery => "/taxii2/".to_owned(),
+            Route::Whoami => format!("/{WHOAMI}/"),
+            Route::Root(root) => format!("/{root}/"),
+            Route::Status(root, id) => format!("/{root}/status/{id}/"),
+            Route::Collections(root) => format!("/{root}/collections/"),
+            Route::Collection(root, id) => format!("/{root}/collections/{id}/"),
+            Route::Manifest(root, id) => format!("/{root}/collections/{id}/manifest/"),
+            Route::Objects(root, id) => format!("/{root}/collections/{id}/objects/"),
+            Route::Object(root, id, object) => format!("/{root}/collections/{id}/objects/{object}/"),
+            Route::Versions(root, id, object) => format!("/{root}/collections/{id}/objects/{object}/versions/"),
+            Route::Holds(root, id) => format!("/{root}/collections/{id}/x_entente_hold/"),
+            Route::Hold(root, id, hold) => format!("/{root}/collections/{id}/x_entente_hold/{hold}/"),
+        }
+    }
+
+    /// Whole numbers that follow from a seed.
+    fn draw(seed: &mut u64, below: usize) -> usize {
+        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(*seed >> 33).unwrap() % below
+    }
+
+    /// A path out of what paths are made of, and of what makes two of them look alike.
+    fn any_path(seed: &mut u64) -> String {
+        const PARTS: &str = "/ / / / // . .. /./ /../ %2f %2F %2e%2e %00 % ; ;v=1 \\ : ~ a A é x-entente whoami taxii2 \
+                             collections Collections status objects manifest versions x_entente_hold api1";
+        const WHOLE: [&str; 7] = [
+            "/",
+            "/taxii2/",
+            "/x-entente/whoami",
+            "/api1/collections/c/objects/indicator--1/versions/",
+            "/a/b/collections/c/manifest",
+            "/api1/status/s/",
+            "/api1/collections",
+        ];
+        let parts: Vec<&str> = PARTS.split_whitespace().collect();
+        let mut path = WHOLE[draw(seed, WHOLE.len())].to_owned();
+        for _ in 0..draw(seed, 10) {
+            let at = draw(seed, path.len() + 1);
+            let at = (0..=at).rev().find(|at| path.is_char_boundary(*at)).unwrap();
+            if draw(seed, 4) == 0 && at < path.len() {
+                path.remove(at);
+            } else {
+                path.insert_str(at, parts[draw(seed, parts.len())]);
+            }
+        }
+        path
+    }
+
+    /// What a path names says what the path was, but for the slash at its end: so no two different
+    /// paths name one thing.
+    #[test]
+    fn a_million_paths_each_name_one_thing_or_nothing() {
+        let (mut seed, mut named) = (7, 0);
+        for _ in 0..1_000_000 {
+            let path = any_path(&mut seed);
+            let Some(route) = Route::of(&path) else { continue };
+            named += 1;
+            let with_slash = if path.ends_with('/') { path.clone() } else { format!("{path}/") };
+            // No root has an empty name: what has one is nowhere.
+            let no_root = path.starts_with("/collections") || path.starts_with("/status");
+            assert_eq!(path_of(route).replacen("//", "/", usize::from(no_root)), with_slash, "{route:?}");
+        }
+        assert!(named > 100_000, "{named}");
     }
 }

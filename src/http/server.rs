@@ -1,6 +1,6 @@
 //! The server: from a socket to answers, and to a clean end.
 
-use super::accept::accept;
+use super::accept::{Listener, accept};
 use super::addresses::Addresses;
 use super::answer::Answer;
 use super::error::Problem;
@@ -9,13 +9,14 @@ use super::metrics::Metrics;
 use super::peer::Peer;
 use super::routes::Route;
 use super::stream::Stream;
+use super::throttle::{Failures, Throttle};
 use super::tls::Tls;
-use super::{Asked, Door, body, ops, watch};
+use super::{Asked, Door, body, fallback, hold, objects, ops, watch};
 use crate::clock::stopwatch;
 use crate::exchange::{Exchange, Refused, Session, plain};
 use actix_http::body::{BodySize, BoxBody, MessageBody};
 use actix_http::header::USER_AGENT;
-use actix_http::{HttpServiceBuilder, Payload, Request, RequestHead, Response};
+use actix_http::{HttpServiceBuilder, Method, Payload, Request, RequestHead, Response};
 use actix_server::{Server, ServerHandle};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service};
 use std::convert::Infallible;
@@ -32,6 +33,9 @@ use tokio::sync::watch::{Receiver, Sender, channel};
 
 /// Characters of a logged text that a caller chose, at most.
 const LONGEST_LOGGED: usize = 256;
+/// The largest header section that is looked at, in octets: the fields as they stand, without the
+/// request line, whose query has a bound of its own.
+const LARGEST_HEAD: usize = 32 << 10;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ pub struct Parts {
     pub tls: Arc<Tls>,
     /// Where TAXII is spoken.
     pub taxii: TcpListener,
+    /// Where it is spoken with who has no certificate, if anywhere.
+    pub fallback: Option<(TcpListener, fallback::Settings)>,
     /// Where the operator asks how it is, if anywhere.
     pub ops: Option<TcpListener>,
 }
@@ -52,6 +58,7 @@ pub struct Parts {
 #[derive(Clone, Debug)]
 pub struct Stop {
     handle: ServerHandle,
+    fallback: Option<ServerHandle>,
     ops: Option<ServerHandle>,
     draining: Arc<Sender<bool>>,
 }
@@ -61,46 +68,81 @@ impl Stop {
     /// returns when all is done or the drain time is over.
     pub async fn drain(&self) {
         self.draining.send_replace(true);
+        let fallback = self.fallback.as_ref().map(|fallback| fallback.stop(true));
         self.handle.stop(true).await;
+        if let Some(fallback) = fallback {
+            fallback.await;
+        }
         if let Some(ops) = &self.ops {
             ops.stop(false).await;
         }
     }
 }
 
-/// Begins to serve. The future ends when the server has stopped. Runs inside an actix system.
-pub fn serve(parts: Parts) -> std::io::Result<(Server, Stop)> {
-    let Parts { exchange, limits, tls, taxii, ops } = parts;
-    let metrics = Arc::new(Metrics::new());
-    let bodies = body::Budget::new(limits.body_octets);
-    let addresses = Addresses::new(&limits);
-    let handshakes = Arc::new(Semaphore::new(limits.handshakes));
-    let door = Arc::new(Door { exchange, limits, metrics, bodies, tls, addresses, handshakes });
+/// Begins to serve. The future ends when all listeners have stopped. Runs inside an actix system.
+pub fn serve(parts: Parts) -> std::io::Result<(impl Future<Output = std::io::Result<()>>, Stop)> {
+    let Parts { exchange, limits, tls, taxii, fallback, ops } = parts;
+    let door = Arc::new(Door {
+        exchange,
+        limits,
+        metrics: Arc::new(Metrics::new()),
+        bodies: body::Budget::new(limits.body_octets),
+        throttle: Throttle::new(limits),
+        failures: Failures::default(),
+        secret_header: fallback.as_ref().and_then(|(_, settings)| settings.secret_header()),
+        tls,
+        addresses: Addresses::new(&limits),
+        handshakes: Arc::new(Semaphore::new(limits.handshakes)),
+    });
     actix_rt::spawn(watch::over(Arc::clone(&door)));
     let (draining, drained) = channel(false);
+    let server = serve_taxii(taxii, Listener::MutualTls, &door, &drained)?;
+    let fallback = fallback.map(|(socket, _)| serve_taxii(socket, Listener::Fallback, &door, &drained));
+    let fallback = fallback.transpose()?;
+    let stop = Stop {
+        handle: server.handle(),
+        fallback: fallback.as_ref().map(Server::handle),
+        ops: ops.map(|socket| serve_ops(socket, door, limits, drained)).transpose()?,
+        draining: Arc::new(draining),
+    };
+    // Both run from now on.
+    let fallback = fallback.map(actix_rt::spawn);
+    let all = async move {
+        let outcome = server.await;
+        if let Some(fallback) = fallback {
+            fallback.await.map_err(std::io::Error::other)??;
+        }
+        outcome
+    };
+    Ok((all, stop))
+}
+
+/// A listener for TAXII, with threads of its own: one that is full leaves the other as it is.
+fn serve_taxii(
+    socket: TcpListener,
+    listener: Listener,
+    door: &Arc<Door>,
+    drained: &Receiver<bool>,
+) -> std::io::Result<Server> {
+    let (limits, door, drained) = (door.limits, Arc::clone(door), drained.clone());
     let workers = limits.worker_count();
-    let mut builder = Server::build()
+    let builder = Server::build()
         .workers(workers)
         .max_concurrent_connections(limits.connections.div_ceil(workers))
         .shutdown_timeout(limits.drain_seconds)
         .disable_signals();
-    let taxii_door = Arc::clone(&door);
-    let taxii_drained = drained.clone();
-    builder = builder.listen("taxii", taxii, move || {
-        let door = Arc::clone(&taxii_door);
+    let builder = builder.listen("taxii", socket, move || {
+        let door = Arc::clone(&door);
         let answering = Arc::clone(&door);
         let expecting = Arc::clone(&door);
-        let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), socket));
-        let http = http_service(limits, &taxii_drained)
+        let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), listener, socket));
+        let http = http_service(limits, &drained)
             .on_connect_ext(|stream: &Stream, data| drop(data.insert(Arc::clone(&stream.peer))))
             .expect(fn_service(move |request| ready(expect(&expecting, request))))
             .h1(fn_service(move |request| answer(Arc::clone(&answering), request)));
         accept.map_init_err(|()| ()).and_then(http.map_err(|_| ()))
     })?;
-    let server = builder.run();
-    let ops = ops.map(|socket| serve_ops(socket, door, limits, drained)).transpose()?;
-    let stop = Stop { handle: server.handle(), ops, draining: Arc::new(draining) };
-    Ok((server, stop))
+    Ok(builder.run())
 }
 
 /// The operator's listener, with a thread of its own: it answers also when the other is full.
@@ -148,18 +190,9 @@ where
         })
 }
 
-/// Before a caller is told to go on and send its body: whether it may be of that size, and
-/// whether it is anybody.
+/// Before a caller is told to go on and send its body: whether that may come.
 fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody>> {
-    let most = door.exchange.settings().max_content_length;
-    let verdict = match sign_in(door, &request) {
-        Err(problem) => Err(problem),
-        Ok(_) if body::declared_length(request.head()).is_some_and(|length| length > most) => {
-            Err(Problem::body_too_large(most))
-        }
-        Ok(_) => Ok(()),
-    };
-    match verdict {
+    match peer(&request).and_then(|peer| expected(door, &peer, request.head())) {
         Ok(()) => Ok(request),
         Err(problem) => {
             let mut event = Event::refused(&problem);
@@ -171,26 +204,40 @@ fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody
     }
 }
 
+fn expected(door: &Door, peer: &Peer, head: &RequestHead) -> Result<(), Problem> {
+    let session = sign_in(door, peer, head)?;
+    let asked = Asked { door, peer, session, head };
+    let verdict = match Route::of(head.uri.path()) {
+        Some(Route::Objects(root, id)) if head.method == Method::POST => objects::may_come(&asked, root, id).map(drop),
+        Some(Route::Holds(root, id)) if head.method == Method::POST => hold::may_come(&asked, root, id),
+        _ if body::is_declared(head) => Err(Problem::no_body_wanted()),
+        _ => Ok(()),
+    };
+    // Who is told to go on is counted when its request is answered.
+    verdict.map_err(|problem| peer.admit(door, &asked.session).err().unwrap_or(problem))
+}
+
 /// Answers one request, whatever happens, and logs it.
 async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBody>, Infallible> {
-    let mut event =
-        Event { begun: stopwatch(), items: 0, organisation: None, error_id: None, cause: None, untold: false };
+    let mut event = Event::new();
     let mut payload = request.take_payload();
-    let session = sign_in(&door, &request);
-    event.organisation = session.as_ref().ok().map(|session| session.caller().name.clone());
-    let outcome = match session {
-        Ok(session) => unless_panicking(handle(&door, session, &request, &mut payload)).await,
+    let outcome = match peer(&request) {
+        Ok(peer) => unless_panicking(handle(&door, &peer, request.head(), &mut payload, &mut event)).await,
         Err(problem) => Err(problem),
     };
     match &outcome {
         Ok(answer) => event.items = answer.items,
         Err(problem) => {
-            event.error_id = Some(problem.error_id.clone());
-            event.cause.clone_from(&problem.cause);
+            event.tell(problem);
             event.untold = !is_told(&door, &request, problem, event.organisation.as_deref());
         }
     }
     let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
+    if let (Ok(peer), BodySize::Sized(octets), false) =
+        (peer(&request), response.body().size(), request.method() == Method::HEAD)
+    {
+        peer.sending(usize::try_from(octets).unwrap_or(usize::MAX));
+    }
     log(&door, request.head(), &response, &event);
     Ok(body::hold(response, payload))
 }
@@ -202,34 +249,67 @@ struct Event {
     organisation: Option<String>,
     error_id: Option<String>,
     cause: Option<String>,
+    reason: Option<&'static str>,
     /// It is a refusal that is counted rather than told.
     untold: bool,
 }
 
 impl Event {
+    fn new() -> Self {
+        Self {
+            begun: stopwatch(),
+            items: 0,
+            organisation: None,
+            error_id: None,
+            cause: None,
+            reason: None,
+            untold: false,
+        }
+    }
+
     /// Of a request that is refused before it is anybody's.
     fn refused(problem: &Problem) -> Self {
-        let (error_id, cause) = (Some(problem.error_id.clone()), problem.cause.clone());
-        Self { begun: stopwatch(), items: 0, organisation: None, error_id, cause, untold: false }
+        let mut event = Self::new();
+        event.tell(problem);
+        event
+    }
+
+    fn tell(&mut self, problem: &Problem) {
+        self.error_id = Some(problem.error_id.clone());
+        self.cause.clone_from(&problem.cause);
+        self.reason = problem.reason;
     }
 }
 
-async fn handle(door: &Door, session: Session, request: &Request, payload: &mut Payload) -> Result<Answer, Problem> {
-    let (head, peer) = (request.head(), peer(request)?);
+async fn handle(
+    door: &Door,
+    peer: &Peer,
+    head: &RequestHead,
+    payload: &mut Payload,
+    event: &mut Event,
+) -> Result<Answer, Problem> {
+    let session = sign_in(door, peer, head)?;
+    event.organisation = Some(session.caller().name.clone());
+    peer.admit(door, &session)?;
     let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
-    route.answer(&Asked { door, session, peer, head }, payload).await
+    let asked = Asked { door, peer, session, head };
+    let answer = route.answer(&asked, payload).await?;
+    asked.count_objects(answer.items);
+    Ok(answer)
 }
 
-fn sign_in(door: &Door, request: &Request) -> Result<Session, Problem> {
-    let session = peer(request)?.sign_in(door)?;
-    let client = request.head().headers.get(USER_AGENT).map(|client| String::from_utf8_lossy(client.as_bytes()));
-    Ok(session.of_client(client.as_deref()))
-}
-
-/// Whose connection a request came on.
 fn peer(request: &Request) -> Result<Arc<Peer>, Problem> {
-    let peer = request.conn_data::<Arc<Peer>>();
-    peer.map(Arc::clone).ok_or_else(|| Problem::internal("a request on no connection"))
+    request.conn_data::<Arc<Peer>>().cloned().ok_or_else(|| Problem::internal("a request on no connection"))
+}
+
+fn sign_in(door: &Door, peer: &Peer, head: &RequestHead) -> Result<Session, Problem> {
+    let octets: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if octets > LARGEST_HEAD {
+        return Err(Problem::head_too_large(LARGEST_HEAD));
+    }
+    let session = peer.sign_in(door, head)?;
+    let client = head.headers.get(USER_AGENT).map(|client| String::from_utf8_lossy(client.as_bytes()));
+    Ok(session.of_client(client.as_deref()))
 }
 
 /// Takes note of a problem that is a refusal. Gives whether the log is to tell of it: of every
@@ -240,7 +320,7 @@ fn is_told(door: &Door, request: &Request, problem: &Problem, organisation: Opti
         address: peer.address().to_string(),
         ip: Some(peer.address().ip()),
         organisation: organisation.map(ToOwned::to_owned),
-        credential: Some(peer.fingerprint()),
+        credential: peer.fingerprint(),
         endpoint: Route::of(request.path()).map_or("none", Route::name),
         method: Some(request.method().to_string()),
         path: Some(request.path().to_owned()),
@@ -253,7 +333,7 @@ fn is_told(door: &Door, request: &Request, problem: &Problem, organisation: Opti
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.
 fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Event) {
     let took = event.begun.elapsed();
-    let Event { items, organisation, error_id, cause, .. } = event;
+    let Event { items, organisation, error_id, cause, reason, .. } = event;
     let status = response.status().as_u16();
     let endpoint = Route::of(head.uri.path()).map_or("none", Route::name);
     door.metrics.answered(endpoint, head.method.as_str(), status, *items, took);
@@ -270,7 +350,9 @@ fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Ev
     let (method, organisation, error_id) = (&head.method, organisation.as_deref(), error_id.as_deref());
     match cause {
         None => {
-            tracing::info!(%method, path, status, octets, items, millis, organisation, address, error_id, "request");
+            tracing::info!(
+                %method, path, status, octets, items, millis, organisation, address, error_id, reason, "request"
+            );
         }
         Some(cause) => {
             tracing::error!(%method, path, status, millis, organisation, address, error_id, cause, "request failed");

@@ -50,7 +50,7 @@ impl Stream {
     fn is_let_in(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let again = self.again.get_or_insert_with(|| Box::pin(sleep(AGAIN)));
         if again.as_mut().poll(cx).is_ready() {
-            if self.peer.sign_in(&self.door).is_err() {
+            if self.peer.sign_in_again(&self.door).is_err() {
                 tracing::info!("an answer under way was cut off: its caller is not let in any more");
                 return Err(io::Error::new(ErrorKind::PermissionDenied, "the caller is not let in any more"));
             }
@@ -66,6 +66,7 @@ impl Stream {
         self.is_let_in(cx)?;
         let outcome = Pin::new(&mut self.tls).poll_write(cx, octets);
         let taken = if let Poll::Ready(Ok(taken)) = &outcome { *taken } else { 0 };
+        self.peer.took(taken);
         self.patience.with(cx, outcome, taken)
     }
 

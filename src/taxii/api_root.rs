@@ -26,12 +26,18 @@ impl ApiRoot {
 /// The path segments that TAXII gives a meaning below an API root: no root may contain one.
 pub const RESERVED: [&str; 3] = ["collections", "status", "channels"];
 
+/// What this server answers beyond TAXII is below this segment: no root may begin with it.
+const OURS: &str = "x-entente";
+
 /// Why a name cannot be an API root's path; `None` if it can.
 ///
 /// A root answers at `/NAME/`; NAME is one or more segments of unreserved characters (RFC 3986 §2.3).
 pub fn name_fault(name: &str) -> Option<String> {
     if name == "taxii2" {
         return Some("\"taxii2\" is where discovery answers: choose another name".to_owned());
+    }
+    if name.split('/').next() == Some(OURS) {
+        return Some(format!("what is below {OURS:?} is this server's own: choose another name"));
     }
     for segment in name.split('/') {
         let plain = segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
@@ -53,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_root_may_have_any_path_but_taxiis_own() {
-        for good in ["api1", "taxii2/api1", "a/b/c", "cert.example-1"] {
+        for good in ["api1", "taxii2/api1", "a/b/c", "cert.example-1", "x-entente-2", "a/x-entente"] {
             assert_eq!(name_fault(good), None, "{good}");
         }
         for bad in [
@@ -67,6 +73,8 @@ mod tests {
             "a b",
             "collections",
             "a/status",
+            "x-entente",
+            "x-entente/a",
             "ä",
             "a?b",
             "a%2fb",

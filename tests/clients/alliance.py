@@ -33,6 +33,7 @@ class Alliance:
         self._log = folder.with_suffix(".log")
         self._process = None
         self._port = None
+        self._fallback_port = None
         self._run("init", folder, "--host", "localhost")
 
     # What the administrator does, before the server runs.
@@ -61,6 +62,16 @@ class Alliance:
     def grant(self, member, collection, *rights):
         self.command("grant", member.name, collection, *rights)
 
+    def fallback(self):
+        """Has the server listen for clients without a certificate, too."""
+        self._environment["ENTENTE__FALLBACK__LISTEN"] = "127.0.0.1:0"
+        self._environment["ENTENTE__FALLBACK__HEADER"] = "X-API-Key"
+
+    def secret(self, name, collection, *options, root="cert"):
+        """A new secret of an organisation, good on this machine."""
+        terms = ["--collection", collection, "--from", "127.0.0.0/8", *options]
+        return Bearer(self, name, root, self.command("secret", "add", name, *terms).strip())
+
     def import_file(self, collection, file, member):
         self.command("import", collection, file, "--org", member.name)
 
@@ -69,6 +80,10 @@ class Alliance:
     @property
     def url(self):
         return f"https://localhost:{self._port}"
+
+    @property
+    def fallback_url(self):
+        return f"https://localhost:{self._fallback_port}"
 
     @property
     def ca(self):
@@ -109,8 +124,11 @@ class Alliance:
     def _await_port(self):
         deadline = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < deadline and self._process.poll() is None:
-            announced = re.search(r"^listening on (https://\S+)$", self._log.read_text(), re.M)
+            log = self._log.read_text()
+            announced = re.search(r"^listening on (https://\S+)$", log, re.M)
             if announced:
+                fallback = re.search(r"^fallback listener on (https://\S+)$", log, re.M)
+                self._fallback_port = urlsplit(fallback[1]).port if fallback else None
                 return urlsplit(announced[1]).port
             time.sleep(0.02)
         raise AssertionError(f"the server did not start:\n{self._log.read_text()}")
@@ -132,8 +150,48 @@ class Alliance:
         return [str(argument) for argument in (self._entente, *arguments)]
 
 
+class Urls:
+    """Where clients are told to go."""
+
+    @property
+    def discovery(self):
+        return f"{self.url}/taxii2/"
+
+    @property
+    def api_root(self):
+        return f"{self.url}/{self.root}/"
+
+    def objects(self, collection):
+        return f"{self.api_root}collections/{collection}/objects/"
+
+
 @dataclass(frozen=True)
-class Member:
+class Bearer(Urls):
+    """An organisation as its clients without a certificate are configured: a secret, and URLs."""
+
+    alliance: Alliance
+    name: str
+    root: str
+    secret: str
+
+    @property
+    def url(self):
+        return self.alliance.fallback_url
+
+    @property
+    def tls(self):
+        """The TLS options of every taxii2-client class."""
+        return {"verify": str(self.alliance.ca)}
+
+    def session(self):
+        """`requests` without a certificate."""
+        session = requests.Session()
+        session.verify = self.tls["verify"]
+        return session
+
+
+@dataclass(frozen=True)
+class Member(Urls):
     """An organisation as its clients are configured: a certificate, a key, and URLs."""
 
     alliance: Alliance
@@ -143,20 +201,13 @@ class Member:
     key: Path
 
     @property
-    def discovery(self):
-        return f"{self.alliance.url}/taxii2/"
-
-    @property
-    def api_root(self):
-        return f"{self.alliance.url}/{self.root}/"
+    def url(self):
+        return self.alliance.url
 
     @property
     def tls(self):
         """The TLS options of every taxii2-client class."""
         return {"cert": (str(self.certificate), str(self.key)), "verify": str(self.alliance.ca)}
-
-    def objects(self, collection):
-        return f"{self.api_root}collections/{collection}/objects/"
 
     def session(self):
         """`requests` with this member's certificate."""

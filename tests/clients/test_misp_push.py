@@ -79,9 +79,9 @@ def envelopes(objects, max_content_length):
         yield PREFIX + filled + SUFFIX
 
 
-def push(member, collection, objects):
+def push(member, collection, objects, password="changeme"):
     """The script's requests. Returns its envelopes, and the statuses as first answered."""
-    access = {"auth": HTTPBasicAuth("misp", "changeme"), **member.tls}
+    access = {"auth": HTTPBasicAuth("misp", password), **member.tls}
     base = member.api_root.rstrip("/")
     with ApiRoot(base, **access) as root:
         sent = list(envelopes(objects, root.max_content_length))

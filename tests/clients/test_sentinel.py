@@ -8,7 +8,8 @@ from page to page and from poll to poll. A header that is missing or tells of
 anything but the date of adding makes it take in, and bill, the same objects
 again.
 
-It cannot present a client certificate: a relay in front of it adds that.
+It cannot present a client certificate: a relay in front of it adds that, or it comes by
+the fallback listener (test_fallback.py).
 """
 
 from math import ceil
@@ -24,10 +25,10 @@ LIMIT = 100
 class DataConnector:
     """The connector's requests. `next` is never used."""
 
-    def __init__(self, api_root, collection, session):
+    def __init__(self, api_root, collection, session, password="changeme"):
         self.session = session
         self.session.headers["Accept"] = TAXII
-        self.session.auth = ("sentinel", "changeme")
+        self.session.auth = ("sentinel", password)
         assert TAXII in self._get(api_root)["versions"]
         described = self._get(f"{api_root}collections/{collection}/")
         assert UUID(described["id"]).version == 4 and described["can_read"] is True

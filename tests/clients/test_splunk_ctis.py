@@ -65,9 +65,9 @@ def submission(level, count=5):
     return [grouping, author, *found, tlp_marking(level)]
 
 
-def submit(member, collection, objects):
+def submit(member, collection, objects, password="changeme"):
     """The app's submission: find the collection in the API root's list, post, keep the answer."""
-    root = ApiRoot(member.api_root, user="splunk", password="changeme", **member.tls)
+    root = ApiRoot(member.api_root, user="splunk", password=password, **member.tls)
     chosen = {found.id: found for found in root.collections}[collection]
     return chosen.add_objects(json.dumps(bundle(objects)))._raw
 

@@ -460,3 +460,97 @@ fn a_renewed_certificate_counts_beside_the_old_one_until_the_overlap_is_over() {
     let check = String::from_utf8(installation.try_run(&["check"]).stdout).unwrap();
     assert!(check.contains(&format!("the key {old} of org: 9 days left, less than 30")), "{check}");
 }
+
+/// Turns the fallback listener of an installation on, at a free port.
+fn with_fallback(installation: &Installation) {
+    let settings = fs::read_to_string(installation.config()).unwrap();
+    let listen = settings.replace("\n[fallback] ", "\n[fallback]\nlisten = \"127.0.0.1:0\" ");
+    assert_ne!(listen, settings);
+    fs::write(installation.config(), listen).unwrap();
+}
+
+#[test]
+fn a_secret_is_made_shown_once_used_and_revoked() {
+    let installation = Installation::furnished();
+    with_fallback(&installation);
+    let add =
+        ["secret", "add", "org", "--collection", "all", "--from", "127.0.0.0/8", "192.0.2.7", "--label", "a SIEM"];
+    let output = installation.try_run(&add);
+    let (secret, told) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let secret = secret.trim_end();
+    assert!(secret.starts_with("entente_") && secret.len() == 51, "the secret alone: {secret}");
+    assert!(told.contains("the only time") && told.contains("Bearer") && !told.contains(secret), "{told}");
+
+    let listed = installation.run(&["secret", "list"]);
+    assert!(!listed.contains(secret) && listed.contains("\"a SIEM\"  89 days left; reads up to green in "), "{listed}");
+    let rows: Value = serde_json::from_str(&installation.run(&["secret", "list", "--json"])).unwrap();
+    let row = &rows["secrets"][0];
+    assert_eq!(
+        ["organisation", "kind", "label", "ceiling", "write", "addresses"].map(|name| row[name].clone()),
+        [
+            json!("org"),
+            json!("secret"),
+            json!("a SIEM"),
+            json!("green"),
+            json!(false),
+            json!(["127.0.0.0/8", "192.0.2.7/32"])
+        ]
+    );
+    let fingerprint = row["fingerprint"].as_str().unwrap();
+    assert!(told.contains(fingerprint) && !rows.to_string().contains("hash"), "{rows}");
+
+    let mut command = Command::new(PROGRAM);
+    command.args(["-c", &installation.config(), "serve", "--listen", "127.0.0.1:0", "--ops", "off"]);
+    let (server, said) = Process::start(&mut command);
+    let address = said.trim_end().strip_prefix("fallback listener on https://").unwrap().parse().unwrap();
+    let nobody = installation.actor("org", server.address).at(address);
+    nobody.bearing(secret).get(OBJECTS).must_be(200);
+    installation.run(&["secret", "revoke", "org", &fingerprint[..9]]);
+    nobody.bearing(secret).get(OBJECTS).must_be(401);
+    assert!(server.terminate());
+    assert!(installation.run(&["secret", "list"]).contains("revoked"));
+}
+
+#[test]
+fn a_secret_that_makes_no_sense_is_refused_with_what_to_do() {
+    let installation = Installation::furnished();
+    let all = ["secret", "add", "org", "--collection", "all"];
+    let fail = |more: &[&str], expected: &str| {
+        let output = installation.try_run(&[&all[..], more].concat());
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty() && error.contains(expected), "{error}");
+    };
+    fail(&[], "--from");
+    fail(&["--from", "everywhere"], "write 192.0.2.7 or 192.0.2.0/24");
+    fail(&["--from", "127.0.0.1", "--ceiling", "red"], "RED never leaves by a secret");
+    fail(&["--from", "127.0.0.1", "--days", "1000"], "366");
+    fail(&["--from", "127.0.0.1", "--collection", "none"], "there is no collection");
+    installation.run(&["collection", "add", "api1", "--title", "Another", "--alias", "another"]);
+    fail(&["--from", "127.0.0.1", "--collection", "another"], "has no grant in another");
+    let key: Value = serde_json::from_str(&installation.run(&["cert", "list", "--json"])).unwrap();
+    let key = key["certificates"][0]["fingerprint"].as_str().unwrap();
+    assert!(installation.fail(&["secret", "revoke", "org", key]).contains("use `cert revoke`"));
+    assert_eq!(installation.run(&["secret", "list"]), "");
+}
+
+#[test]
+fn check_finds_what_is_odd_about_secrets_and_their_listener() {
+    let installation = Installation::furnished();
+    let check = || String::from_utf8(installation.try_run(&["check"]).stdout).unwrap();
+    assert!(!check().contains("secret"), "{}", check());
+    let add = |from: &str, days: &str| {
+        installation.run(&["secret", "add", "org", "--collection", "all", "--from", from, "--days", days])
+    };
+    add("192.0.2.0/24", "90");
+    assert!(check().contains("no listener that takes them"), "{}", check());
+    with_fallback(&installation);
+    assert!(!check().contains("secret"), "{}", check());
+    add("0.0.0.0/0", "20");
+    assert!(check().contains("is good at every address"), "{}", check());
+    assert!(check().contains("of org: 19 days left"), "{}", check());
+    let rows: Value = serde_json::from_str(&installation.run(&["secret", "list", "--json"])).unwrap();
+    for row in rows["secrets"].as_array().unwrap() {
+        installation.run(&["secret", "revoke", "org", row["fingerprint"].as_str().unwrap()]);
+    }
+    assert!(check().contains("a fallback listener and no secret"), "{}", check());
+}

@@ -37,7 +37,8 @@ use material::Material;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::CertificateDer;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, ServerConfig, SupportedProtocolVersion};
 use serde::Deserialize;
@@ -175,22 +176,31 @@ impl Tls {
 
     /// The rules of TLS for one connection, and who verifies its client.
     pub(in crate::http) fn connection(self: &Arc<Self>) -> Result<(ServerConfig, Arc<Verifier>), Error> {
+        let algorithms = self.provider.signature_verification_algorithms;
+        let verifier = Arc::new(Verifier::new(Arc::clone(self), algorithms));
+        Ok((self.config(Arc::clone(&verifier) as Arc<_>)?, verifier))
+    }
+
+    /// The rules of TLS for one connection to the fallback listener: no client certificate is asked for.
+    pub(in crate::http) fn connection_without_certificate(&self) -> Result<ServerConfig, Error> {
+        self.config(WebPkiClientVerifier::no_client_auth())
+    }
+
+    fn config(&self, verifier: Arc<dyn ClientCertVerifier>) -> Result<ServerConfig, Error> {
         let versions: &[&SupportedProtocolVersion] = match self.settings.versions {
             Version::V12 => &[&TLS13, &TLS12],
             Version::V13 => &[&TLS13],
         };
-        let algorithms = self.provider.signature_verification_algorithms;
-        let verifier = Arc::new(Verifier::new(Arc::clone(self), algorithms));
         let identity = Arc::clone(&self.material.load().identity);
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(versions)?
-            .with_client_cert_verifier(Arc::clone(&verifier) as Arc<_>)
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(identity);
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok((config, verifier))
+        Ok(config)
     }
 
     /// Whether a chain holds now.

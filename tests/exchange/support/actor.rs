@@ -10,9 +10,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
 use serde_json::Value;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpSocket;
 
 /// The media type of TAXII 2.1.
 pub const TAXII: &str = "application/taxii+json;version=2.1";
@@ -22,6 +23,10 @@ pub const TAXII: &str = "application/taxii+json;version=2.1";
 pub struct Actor {
     address: SocketAddr,
     config: Arc<ClientConfig>,
+    /// Where its connections come from, if that matters.
+    from: Option<IpAddr>,
+    /// Headers of every request beyond those that it is told to send.
+    always: Vec<(String, String)>,
 }
 
 /// An answer that has been held to what is true of all answers.
@@ -72,12 +77,29 @@ impl Actor {
             Some(identity) => builder.with_client_auth_cert(identity.chain.clone(), identity.key_der()).unwrap(),
             None => builder.with_no_client_auth(),
         };
-        Self { address, config: Arc::new(config) }
+        Self { address, config: Arc::new(config), from: None, always: Vec::new() }
     }
 
     /// The same client, of a server that is somewhere else now.
     pub fn at(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }
+    }
+
+    /// The same client, connecting from this address of the machine.
+    pub fn from(&self, address: [u8; 4]) -> Self {
+        Self { from: Some(address.into()), ..self.clone() }
+    }
+
+    /// The same client, with a header in each of its requests, but for [`Self::raw`] ones.
+    pub fn showing(&self, name: &str, value: &str) -> Self {
+        let mut showing = self.clone();
+        showing.always.push((name.to_owned(), value.to_owned()));
+        showing
+    }
+
+    /// The same client, with this secret in each of its requests.
+    pub fn bearing(&self, secret: &str) -> Self {
+        self.showing("Authorization", &format!("Bearer {secret}"))
     }
 
     /// The same client, with a change to how it speaks TLS.
@@ -110,7 +132,9 @@ impl Actor {
     /// One request on a connection of its own.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
         let mut connection = self.connect().unwrap();
-        connection.write_all(&request(method, path, headers, body)).unwrap();
+        let always = self.always.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers: Vec<(&str, &str)> = always.chain(headers.iter().copied()).collect();
+        connection.write_all(&request(method, path, &headers, body)).unwrap();
         let answer = read_answer(&mut connection, method == "HEAD").unwrap();
         if !answer.body.is_empty() {
             schema::must_fit(path, answer.status, &answer.json());
@@ -127,7 +151,7 @@ impl Actor {
 
     /// A connection after its handshake; with TLS 1.3 a refusal shows on the first read only.
     pub fn connect(&self) -> io::Result<Connection> {
-        let socket = TcpStream::connect(self.address)?;
+        let socket = self.from.map_or_else(|| TcpStream::connect(self.address), |from| connect(from, self.address))?;
         socket.set_read_timeout(Some(Duration::from_secs(30)))?;
         // The request does not wait until the handshake's last words are acknowledged.
         socket.set_nodelay(true)?;
@@ -147,6 +171,18 @@ impl Actor {
         });
         attempt.unwrap_err().to_string()
     }
+}
+
+/// A connection from an address of choice.
+fn connect(from: IpAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let socket = runtime.block_on(async {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        socket.connect(to).await?.into_std()
+    })?;
+    socket.set_nonblocking(false)?;
+    Ok(socket)
 }
 
 /// One request on a connection that lives on.
@@ -203,6 +239,11 @@ impl Answer {
         let value = values.next().map(|(_, value)| value.as_str());
         assert!(values.next().is_none(), "{name} twice in {self:?}");
         value
+    }
+
+    /// Every value of a header, in order.
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
     }
 
     /// All headers but those that differ from one answer to the next.

@@ -38,6 +38,7 @@ fn resource_of(path: &str) -> Option<&'static str> {
         Some([_, "objects", _, "versions"]) => Some("versions"),
         Some(_) => None,
         None if path == "/taxii2" => Some("discovery"),
+        None if path == "/x-entente/whoami" => None,
         None if path.contains("/status/") => Some("status"),
         None => Some("api-root"),
     }

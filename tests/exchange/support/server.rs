@@ -3,6 +3,7 @@
 use super::actor::Actor;
 use super::objects::{envelope, indicator, versioned};
 use super::pki::{Ca, Identity};
+use entente::access::credential::{Secret, network};
 use entente::access::level::Level;
 use entente::access::permission::CollectionKey;
 use entente::access::proof::certificate::Certificate;
@@ -44,6 +45,8 @@ pub const OTHER: &str = "0c455dd5-3fb5-4f7b-a8a0-1f9a0d0e7c11";
 pub struct Server {
     pub address: SocketAddr,
     pub ops: Option<SocketAddr>,
+    /// Where the fallback listener is, if the settings have one.
+    pub fallback: Option<SocketAddr>,
     pub ca: Ca,
     pub directory: TempDir,
     pub store: Arc<dyn Store>,
@@ -58,6 +61,31 @@ pub struct Setup {
     pub settings: Settings,
     pub clock: Clock,
     pub in_memory: bool,
+}
+
+/// What a secret is good for.
+#[derive(Clone, Copy)]
+pub struct Terms {
+    pub collections: &'static [&'static str],
+    pub ceiling: Level,
+    pub write: bool,
+    pub from: &'static [&'static str],
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { collections: &[RW], ceiling: Level::Green, write: false, from: &["127.0.0.1"] }
+    }
+}
+
+impl Setup {
+    /// With a fallback listener, which also takes secrets in the header `X-API-Key`.
+    pub fn with_fallback() -> Self {
+        let mut setup = Self::default();
+        setup.settings.fallback.listen = Some(([127, 0, 0, 1], 0).into());
+        setup.settings.fallback.header = Some("X-API-Key".to_owned());
+        setup
+    }
 }
 
 impl Default for Setup {
@@ -93,8 +121,8 @@ impl Server {
         settings.limits.writer_seconds = 30;
         let admin = Administering::new(Arc::clone(&store), clock.clone(), settings.taxii.clone(), "tester").unwrap();
         let running = start_on(&settings, clock.clone(), Arc::clone(&store), None).unwrap();
-        let (address, ops) = (running.address, running.ops);
-        Self { address, ops, ca, directory, store, admin, settings, clock, running: Some(running) }
+        let (address, ops, fallback) = (running.address, running.ops, running.fallback);
+        Self { address, ops, fallback, ca, directory, store, admin, settings, clock, running: Some(running) }
     }
 
     /// The checklist's server: the roots `api1` and `second/root`, the collections above. The
@@ -213,6 +241,25 @@ impl Server {
         self.admin.register(organisation, &certificate).unwrap();
     }
 
+    /// A new secret of an organisation with these terms, which counts for a day.
+    pub fn secret(&self, organisation: &str, terms: &Terms) -> String {
+        let key = |id: &&str| self.admin.collection(id).unwrap().key;
+        let terms = Secret {
+            hash: [0; 32],
+            addresses: terms.from.iter().map(|text| network(text).unwrap()).collect(),
+            ceiling: terms.ceiling,
+            collections: terms.collections.iter().map(key).collect(),
+            write: terms.write,
+        };
+        let ends = self.admin.now().plus_seconds(86_400);
+        self.admin.add_secret(organisation, terms, "a test's", ends).unwrap().0
+    }
+
+    /// A client of the fallback listener.
+    pub fn without_certificate(&self) -> Actor {
+        Actor::new(self.fallback.unwrap(), &self.ca, None)
+    }
+
     /// Status line and body of one plain request to the operator's listener.
     pub fn ask_ops(&self, request: &str) -> (String, String) {
         let mut socket = TcpStream::connect(self.ops.unwrap()).unwrap();
@@ -245,7 +292,7 @@ impl Server {
     pub fn restart(&mut self) {
         self.stop();
         let running = start_on(&self.settings, self.clock.clone(), Arc::clone(&self.store), None).unwrap();
-        (self.address, self.ops) = (running.address, running.ops);
+        (self.address, self.ops, self.fallback) = (running.address, running.ops, running.fallback);
         self.running = Some(running);
     }
 

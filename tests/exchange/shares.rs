@@ -1,0 +1,154 @@
+//! Shares: how much of the server one credential may take.
+
+use crate::support::actor::{Actor, TAXII, ask, read_answer, request};
+use crate::support::objects::{envelope, id, indicator};
+use crate::support::server::{Setup, Terms, manifest, objects};
+use crate::support::{Answer, RW, Server};
+use entente::clock::stopwatch;
+use entente::http::limits::Limits;
+use std::io::Write as _;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const MIB: usize = 1 << 20;
+
+fn with(change: impl FnOnce(&mut Limits)) -> Server {
+    let mut setup = Setup::with_fallback();
+    change(&mut setup.settings.limits);
+    Server::with(setup)
+}
+
+/// What a caller is told that reached a limit: when to come back, in seconds.
+#[track_caller]
+fn told(answer: Answer, status: u16, limit: &str) -> u32 {
+    let wait = answer.header("retry-after").unwrap().parse().unwrap();
+    let description = answer.must_fail(status);
+    assert!(description.contains(limit), "{description}");
+    wait
+}
+
+fn until(what: impl Fn() -> bool) {
+    let begun = stopwatch();
+    while !what() {
+        assert!(begun.elapsed() < PATIENCE, "in vain");
+    }
+}
+
+#[test]
+fn a_credential_has_so_many_requests_a_minute_and_the_others_have_theirs() {
+    // One every twenty seconds, after the first three.
+    let server = with(|limits| limits.requests_per_minute = 3);
+    let (reader, again, writer) = (server.actor("reader"), server.actor("reader"), server.actor("writer"));
+    for path in ["/taxii2/", "/nowhere/", &objects(RW)] {
+        assert_ne!(reader.get(path).status, 429);
+    }
+    for path in ["/taxii2/", "/nowhere/", &objects(RW)] {
+        assert!((1..=20).contains(&told(reader.get(path), 429, "requests_per_minute")));
+    }
+    reader.post(&objects(RW), "{").must_fail(429);
+    again.get("/taxii2/").must_be(200);
+    writer.get("/taxii2/").must_be(200);
+    let secret = server.without_certificate().bearing(&server.secret("reader", &Terms::default()));
+    let statuses: Vec<u16> = (0..5).map(|_| secret.get("/taxii2/").status).collect();
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    assert!(server.metrics().contains(r#"entente_throttled_total{limit="requests_per_minute"} 6"#));
+}
+
+#[test]
+fn a_request_that_is_refused_for_its_rate_leaves_the_connection_in_use() {
+    let server = with(|limits| limits.requests_per_minute = 1);
+    let mut live = server.actor("reader").connect().unwrap();
+    let statuses: Vec<u16> = (0..4).map(|_| ask(&mut live, "GET", "/taxii2/", &[], None).status).collect();
+    assert_eq!(statuses, [200, 429, 429, 429]);
+}
+
+#[test]
+fn objects_count_as_they_come_and_as_they_go() {
+    let server = with(|limits| limits.objects_per_minute = 10);
+    let writer = server.actor("writer");
+    let some: Vec<String> = (0..8).map(|n| indicator(n, 1)).collect();
+    writer.post(&objects(RW), &envelope(&some)).must_be(202);
+    // Two are left: enough for the next request, whatever it then takes.
+    writer.get(&manifest(RW)).must_be(200);
+    let wait = told(writer.get("/taxii2/"), 429, "objects_per_minute");
+    assert!((35..=42).contains(&wait), "six too many, and one to begin with: {wait}");
+    let reader = server.actor("reader");
+    reader.get(&format!("{}?limit=8", objects(RW))).must_be(200);
+    reader.get("/taxii2/").must_be(200);
+    reader.get(&objects(RW)).must_be(200);
+    told(reader.get(&objects(RW)), 429, "objects_per_minute");
+}
+
+#[test]
+fn a_credential_has_so_many_connections_and_gets_a_place_back() {
+    let server = with(|limits| limits.connections_per_credential = 2);
+    let reader = server.actor("reader");
+    let open = || {
+        let mut connection = reader.connect().unwrap();
+        let answer = ask(&mut connection, "GET", "/taxii2/", &[], None);
+        (connection, answer)
+    };
+    let ((first, one), (_second, two)) = (open(), open());
+    assert_eq!((one.status, two.status), (200, 200));
+    told(open().1, 503, "connections_per_credential");
+    server.actor("reader").get("/taxii2/").must_be(200);
+    drop(first);
+    until(|| open().1.status == 200);
+}
+
+fn large(n: usize) -> String {
+    format!(r#"{{"type":"x-large","id":"{}","text":"{}"}}"#, id("x-large", n), "x".repeat(3 * MIB))
+}
+
+#[test]
+fn bodies_under_way_count_as_their_credentials() {
+    let server = with(|limits| limits.octets_in_flight_per_credential = 4 * MIB);
+    let (writer, other) = (server.actor("writer"), server.actor("manager"));
+    let octets = request("POST", &objects(RW), &[("Content-Type", TAXII)], Some(envelope(&[large(1)]).as_bytes()));
+    let mut slow = writer.connect().unwrap();
+    slow.write_all(&octets[..octets.len() - 10]).unwrap();
+    // The first body comes in its own time; then it takes what there is.
+    until(|| {
+        let answer = try_post(&writer, &octets);
+        answer.status == 503 && told(answer, 503, "octets_in_flight_per_credential") > 0
+    });
+    try_post(&other, &octets).must_be(202);
+    slow.write_all(&octets[octets.len() - 10..]).unwrap();
+    read_answer(&mut slow, false).unwrap().must_be(202);
+    until(|| try_post(&writer, &octets).status == 202);
+}
+
+/// An answer that may come before all is sent.
+fn try_post(actor: &Actor, octets: &[u8]) -> Answer {
+    let mut connection = actor.connect().unwrap();
+    let _ = connection.write_all(octets);
+    read_answer(&mut connection, false).unwrap()
+}
+
+#[test]
+fn answers_that_are_not_taken_count_as_their_credentials() {
+    let server = with(|limits| limits.octets_in_flight_per_credential = 4 * MIB);
+    let (writer, reader) = (server.actor("writer"), server.actor("reader"));
+    writer.post(&objects(RW), &envelope(&[large(1)])).must_be(202);
+    let mut lazy = [reader.connect().unwrap(), reader.connect().unwrap()];
+    let asking = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", objects(RW));
+    // More than all buffers between here and there can hold.
+    lazy.iter_mut().for_each(|lazy| lazy.write_all(asking.repeat(12).as_bytes()).unwrap());
+    until(|| reader.get("/taxii2/").status == 503);
+    told(reader.get("/taxii2/"), 503, "octets_in_flight_per_credential");
+    writer.get(&objects(RW)).must_be(200);
+    drop(lazy);
+    until(|| reader.get("/taxii2/").status == 200);
+}
+
+#[test]
+fn answers_that_are_taken_leave_nothing_counted() {
+    let server = with(|limits| limits.octets_in_flight_per_credential = 4 * MIB);
+    let (writer, reader) = (server.actor("writer"), server.actor("reader"));
+    writer.post(&objects(RW), &envelope(&[large(1)])).must_be(202);
+    let mut live = reader.connect().unwrap();
+    for _ in 0..10 {
+        assert_eq!(ask(&mut live, "GET", &objects(RW), &[], None).status, 200);
+        ask(&mut live, "HEAD", &objects(RW), &[], None).must_be(200);
+    }
+}
