@@ -137,7 +137,7 @@ pub(super) fn issue(
         Some(request) => pki::issue_on_request(pki, org, *days, now, (request, &pem))?,
         None => pki::issue_client(pki, org, *days, now, (&pem, &key))?,
     }
-    let trusted = tls::is_trusted(pki, settings.tls, Clock::system(), &tls::certificates(&pem)?);
+    let trusted = tls::proven(pki, settings.tls, Clock::system(), &tls::certificates(&pem)?);
     trusted.map_err(|error| {
         Failure::new(format!("{}: the server would refuse it ({error}): does ca.key belong to ca.pem?", pem.display()))
     })?;
@@ -175,13 +175,14 @@ fn add(settings: &Settings, admin: &Administering, org: &str, file: &Path) -> Re
     }
     let fingerprint = admin.register(org, &certificate)?;
     say(&format!("registered {fingerprint} for {org}"))?;
-    let anchors = settings.server.pki.join("anchors");
-    match tls::is_trusted(&settings.server.pki, settings.tls, Clock::system(), &tls::certificates(file)?) {
-        Ok(()) => Ok(()),
-        Err(error) => say(&format!(
-            "but the server does not trust its issuer yet ({error}): put the CA's certificate into {}",
-            anchors.display()
-        )),
+    let adding = format!("add it with `anchor add FILE --for {org}`");
+    let proven = tls::proven(&settings.server.pki, settings.tls, Clock::system(), &tls::certificates(file)?);
+    match proven {
+        Err(error) => say(&format!("but the server does not trust its issuer yet ({error}): {adding}")),
+        Ok(proven) if !admin.may_speak(proven.anchor, org)? => {
+            say(&format!("but its issuer may not speak for {org} yet: {adding}"))
+        }
+        Ok(_) => Ok(()),
     }
 }
 

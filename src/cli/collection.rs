@@ -49,16 +49,16 @@ pub(super) struct Add {
 /// Rules; those that are left out stay as they are.
 #[derive(Debug, Args)]
 pub(super) struct RulesToSet {
-    /// The level of objects without a marking that says one: clear, green, amber, amber+strict or red [a new collection: green].
+    /// The level of objects without a marking that says one: clear, green, amber, amber+strict or red; a new collection: green.
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     unmarked: Option<Level>,
-    /// The highest level that is taken [red].
+    /// The highest level that is taken; of a new collection: red.
     #[arg(long, value_name = "LEVEL", value_parser = level)]
     ceiling: Option<Level>,
-    /// How strictly it judges what it is sent: strict, standard or lenient [standard].
+    /// How strictly it judges what it is sent: strict, standard or lenient; a new collection: standard.
     #[arg(long, value_name = "PROFILE")]
     profile: Option<Profile>,
-    /// What becomes of a new version with a lower level than the one before: allow, or quarantine until a manager releases it [allow].
+    /// What becomes of a new version with a lower level than the one before: allow, or quarantine until a manager releases it; a new collection: allow.
     #[arg(long, value_name = "POLICY")]
     downgrade: Option<Downgrade>,
 }

@@ -96,11 +96,18 @@ fn a_certificate_made_elsewhere_is_registered_and_its_issuer_asked_for() {
     let (ca, pem) = (Ca::new("Somebody's CA"), installation.path("theirs.pem"));
     fs::write(&pem, ca.client("theirs").pem).unwrap();
     let said = installation.run(&["cert", "add", "org", pem.to_str().unwrap()]);
-    assert!(said.starts_with("registered ") && said.contains("pki/anchors"), "{said}");
-    fs::write(installation.path("pki/anchors/somebody.pem"), &ca.pem).unwrap();
+    assert!(said.starts_with("registered ") && said.contains("anchor add FILE --for org"), "{said}");
+    let anchor = installation.path("somebody.pem");
+    fs::write(&anchor, &ca.pem).unwrap();
+    installation.run(&["org", "add", "other", "--title", "Other"]);
+    installation.run(&["anchor", "add", anchor.to_str().unwrap(), "--for", "other"]);
     fs::write(&pem, ca.client("theirs").pem).unwrap();
     let said = installation.run(&["cert", "add", "org", pem.to_str().unwrap()]);
-    assert!(!said.contains("does not trust"), "{said}");
+    assert!(said.contains("may not speak for org yet"), "{said}");
+    installation.run(&["anchor", "add", anchor.to_str().unwrap(), "--for", "org"]);
+    fs::write(&pem, ca.client("theirs").pem).unwrap();
+    let said = installation.run(&["cert", "add", "org", pem.to_str().unwrap()]);
+    assert!(said.starts_with("registered ") && !said.contains("but "), "{said}");
 }
 
 #[test]

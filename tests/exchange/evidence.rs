@@ -70,17 +70,19 @@ fn a_change_of_the_registry_says_what_was_and_what_is() {
     installation.run(&["collection", "set", "all", "--profile", "strict"]);
     let prefix: Value = serde_json::from_str(&installation.run(&["cert", "list", "--json"])).unwrap();
     let fingerprint = prefix["certificates"][0]["fingerprint"].as_str().unwrap();
-    installation.run(&["cert", "remove", "org", fingerprint]);
+    installation.run(&["cert", "revoke", "org", fingerprint]);
     installation.run(&["grant", "org", "all"]);
     let entries = Trail::in_folder(&installation.path("data")).all("administer");
     let collection = entries[1]["after"]["id"].as_str().unwrap();
     let named = |at: usize, when: &str, member: &str| entries[at][when][member].clone();
     assert_eq!(entries[0]["after"], json!({"name": "api1", "title": "First"}));
     assert!(entries[0].get("before").is_none());
-    let grant = |read: &str, write: bool| json!({"organisation": "org", "collection": collection, "read": read, "write": write, "manage": false});
+    let grant = |read: &str, write: bool| json!({"organisation": "org", "collection": collection, "read": read, "write": write, "manage": false, "relay": false});
     assert_eq!((&entries[5]["before"], &entries[5]["after"]), (&grant("red", true), &grant("green", false)));
     assert_eq!((named(6, "before", "profile"), named(6, "after", "profile")), (json!("standard"), json!("strict")));
-    assert_eq!((named(7, "before", "fingerprint"), entries[7].get("after")), (json!(fingerprint), None));
+    let key = json!({"key": fingerprint});
+    assert_eq!((named(7, "before", "proof"), named(7, "before", "revoked")), (key.clone(), Value::Null));
+    assert!(named(7, "after", "proof") == key && named(7, "after", "revoked").is_string());
     assert_eq!((&entries[8]["before"], entries[8].get("after")), (&grant("green", false), None));
     assert!(entries.iter().all(|entry| entry["change"].as_str().is_some_and(|words| !words.is_empty())));
 }

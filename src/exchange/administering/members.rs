@@ -62,6 +62,14 @@ impl Administering {
         only(all, prefix, "trust anchor", "`anchor list`")
     }
 
+    /// Whether a trust anchor (`None`: this server's own CA) may speak for an organisation.
+    pub fn may_speak(&self, anchor: Option<Fingerprint>, organisation: &str) -> Result<bool, ChangeError> {
+        let (organisation, registry) = (self.organisation(organisation)?.key, self.exchange.registry()?);
+        let bound =
+            |fingerprint| registry.anchor(fingerprint).is_some_and(|one| one.organisations.contains(&organisation));
+        Ok(anchor.is_none_or(bound))
+    }
+
     /// Registers a certificate's key for an organisation, and gives its fingerprint.
     pub fn register(&self, organisation: &str, certificate: &Certificate) -> Result<Fingerprint, ChangeError> {
         let proof = Proof::Key(certificate.fingerprint);

@@ -28,7 +28,7 @@ pub use request::requested_key;
 pub(in crate::http) use verifier::{Verified, Verifier};
 
 use crate::access::credential::Fingerprint;
-use crate::access::proof::certificate::Certificate;
+use crate::access::proof::certificate::{Certificate, Proven};
 use crate::clock::Clock;
 use crate::taxii::timestamp::Timestamp;
 use arc_swap::ArcSwap;
@@ -292,11 +292,12 @@ impl Tls {
     }
 }
 
-/// Whether a client with this chain would get through the handshake of a server with this PKI folder now.
-pub fn is_trusted(pki: &Path, settings: Settings, clock: Clock, chain: &[CertificateDer<'_>]) -> Result<(), String> {
+/// What a client with this chain would prove in the handshake of a server with this PKI folder now, if
+/// it got through.
+pub fn proven(pki: &Path, settings: Settings, clock: Clock, chain: &[CertificateDer<'_>]) -> Result<Proven, String> {
     let tls = Tls::read(pki, settings, clock).map_err(|error| error.to_string())?;
     let (leaf, intermediates) = chain.split_first().ok_or("there is no certificate")?;
-    tls.verify(leaf, intermediates).map(drop).map_err(|error| error.to_string())
+    tls.verify(leaf, intermediates).map(|verified| verified.proven).map_err(|error| error.to_string())
 }
 
 fn not_now(certificate: &Certificate) -> String {
