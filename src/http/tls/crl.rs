@@ -77,6 +77,12 @@ impl Crls {
         self.0.contains_key(&issuer)
     }
 
+    /// The name of a CA that has a list here and none in `fresh`.
+    pub(super) fn lost_in(&self, fresh: &Self) -> Option<&str> {
+        let lost = self.0.iter().find(|(issuer, _)| !fresh.has(**issuer));
+        lost.and_then(|(_, lists)| lists.first()).map(|list| list.issuer.as_str())
+    }
+
     /// Of each key the last list to end: the name of its issuer, since when it counts, and until when.
     pub(super) fn last(&self) -> impl Iterator<Item = (&str, Timestamp, Timestamp)> {
         self.0

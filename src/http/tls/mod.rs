@@ -236,7 +236,7 @@ impl Tls {
         if !whatever && listing == *looked {
             return None;
         }
-        let fresh = listing.as_ref().map_err(Clone::clone).and_then(|listing| self.read_again(listing));
+        let fresh = listing.as_ref().map_err(Clone::clone).and_then(|listing| self.read_again(listing, whatever));
         *looked = listing;
         let outcome = match fresh {
             Ok(material) => {
@@ -254,12 +254,20 @@ impl Tls {
         Some(outcome)
     }
 
-    fn read_again(&self, listing: &Listing) -> Result<Material, PkiError> {
+    /// `asked`: somebody means the files to be as they are.
+    fn read_again(&self, listing: &Listing, asked: bool) -> Result<Material, PkiError> {
         let (known, now) = (self.material.load(), self.now());
         let fresh = Material::read(&self.pki, listing, &self.provider, now, known.epoch + 1)?;
         // One that ended while it served is no reason to keep old revocation lists, too.
         if !fresh.server.is_valid_at(now) && fresh.server.fingerprint != known.server.fingerprint {
             return Err(PkiError::new(&self.pki.join("server.pem"), not_now(&fresh.server)));
+        }
+        // A list may be gone by mistake, or for the moment in which it is exchanged: then nobody who was
+        // revoked gets in.
+        if let Some(issuer) = known.crls.lost_in(&fresh.crls).filter(|_| !asked) {
+            let reason =
+                format!("has no revocation list of {issuer} any more: put it back, or send SIGHUP if that is meant");
+            return Err(PkiError::new(&self.pki.join("crls"), reason));
         }
         Ok(fresh)
     }

@@ -266,6 +266,22 @@ fn a_list_that_cannot_be_believed_changes_nothing_and_is_named_with_what_to_do()
 }
 
 #[test]
+fn a_list_that_is_gone_lets_nobody_in_until_that_is_said_to_be_meant() {
+    let server = Server::start();
+    let cas = Cas::new();
+    cas.install(&server);
+    let revoked = issue(&cas.first);
+    server.register("reader", &revoked);
+    put(&server.pki(), &[cas.first.crl(&[SERIAL], as_is)]);
+    assert!(server.reread());
+    fs::remove_file(server.pki().join("crls/0.pem")).unwrap();
+    super::until(|| server.metrics().contains("entente_tls_material_ok 0"));
+    assert!(refusal(&server.actor_with(Some(revoked.clone()))).unwrap().contains("CertificateRevoked"));
+    assert!(server.reread());
+    assert_eq!(refusal(&server.actor_with(Some(revoked))), None);
+}
+
+#[test]
 fn a_list_that_ends_while_a_connection_lives_ends_what_it_may_ask() {
     let clock = Turnable::default();
     let server = Server::with(Setup { clock: clock.clock(), ..Setup::default() });
