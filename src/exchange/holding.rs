@@ -3,6 +3,7 @@
 use super::{Error, Exchange};
 use crate::access::organisation::OrganisationKey;
 use crate::audit::Actor;
+use crate::stix::id::Id;
 use crate::store::hold::{From, Hold, Subject, Until};
 use crate::store::registry::{Collection, Registry};
 use crate::store::{self, Releasing};
@@ -118,7 +119,8 @@ impl Holding {
         let now = self.exchange.now();
         let Wanted { object, added_from, withheld_from, until, reason } = wanted;
         let subject = match (object, added_from) {
-            (Some(object), None) => Subject::Object(object),
+            (Some(object), None) if Id::parse(&object).is_some() => Subject::Object(object),
+            (Some(_), None) => return Err(Malformed::new("object", "is no id of an object: write type--UUID")),
             (None, Some(time)) if time <= now => Subject::AddedFrom(time),
             (None, Some(_)) => return Err(Malformed::new("added_from", "is in the future: place the hold then")),
             _ => {

@@ -90,6 +90,7 @@ fn a_hold_without_sense_is_refused_with_what_is_wrong() {
         (json!({"object": object, "added_from": "2020-01-01T00:00:00Z", "until": until, "reason": "x"}), "object"),
         (json!({"added_from": "2020-01-01T00:00:00Z", "until": until, "reason": "x"}), "withheld_from"),
         (json!({"added_from": until, "withheld_from": ["reader"], "until": until, "reason": "x"}), "future"),
+        (json!({"object": "report--x", "until": until, "reason": "x"}), "no id of an object"),
         (json!({"object": object, "until": "2020-01-01T00:00:00Z", "reason": "x"}), "past"),
         (json!({"object": object, "until": until, "reason": " "}), "reason"),
         (json!({"object": object, "until": until, "reason": "x", "withheld_from": ["outsider"]}), "outsider"),
