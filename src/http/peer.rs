@@ -102,7 +102,6 @@ impl Peer {
         let (who, now) = (session.credential().key, stopwatch());
         let mut place = lock(&self.place);
         if place.as_ref().is_none_or(|place| place.who != who) {
-            *place = None;
             let fresh = door.throttle.connect(who, now);
             *place = Some(fresh.map_err(|reached| Problem { close: true, ..door.reached(&reached) })?);
         }

@@ -26,16 +26,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::time::sleep;
 
 /// Characters of a logged text that a caller chose, at most.
 const LONGEST_LOGGED: usize = 256;
 /// The largest header section that is looked at, in octets: the fields as they stand, without the
 /// request line, whose query has a bound of its own.
 const LARGEST_HEAD: usize = 32 << 10;
+
+/// Who asks for more than its share waits for so long until it is told: to say no over and over
+/// again is work, too.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -290,7 +295,10 @@ async fn handle(
 ) -> Result<Answer, Problem> {
     let session = sign_in(door, peer, head)?;
     event.organisation = Some(session.caller().name.clone());
-    peer.admit(door, &session)?;
+    if let Err(problem) = peer.admit(door, &session) {
+        sleep(BREATH).await;
+        return Err(problem);
+    }
     let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
     let asked = Asked { door, peer, session, head };
     let answer = route.answer(&asked, payload).await?;
