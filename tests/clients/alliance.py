@@ -82,6 +82,11 @@ class Alliance:
         return f"https://localhost:{self._port}"
 
     @property
+    def log(self):
+        """The file of what the server says while it runs."""
+        return self._log
+
+    @property
     def fallback_url(self):
         return f"https://localhost:{self._fallback_port}"
 

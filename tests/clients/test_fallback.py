@@ -144,3 +144,16 @@ def test_what_leaves_by_a_secret_is_never_red_not_even_its_producers(producer, w
     with Collection(url, auth=TokenAuth(writer.secret), **writer.tls) as found:
         assert in_order(found.get_objects()["objects"]) == in_order(amber)
     assert in_order(producer.read(collection)) == in_order([*amber, *red])
+
+
+def test_no_secret_stands_in_the_log_or_in_the_store(alliance, producer, reader, collection):
+    for secret in (reader.secret, f"{reader.secret}x"):
+        for auth in ways(secret).values():
+            with reader.session() as session:
+                session.get(reader.objects(collection), auth=auth)
+                session.get(reader.objects(collection), auth=auth, params={"key": secret})
+    alliance.stop()
+    told = [alliance.log, *(alliance.folder / "data").iterdir()]
+    for file in told:
+        for form in (reader.secret, encoded(f"sentinel:{reader.secret}")):
+            assert form.encode() not in file.read_bytes(), file

@@ -37,7 +37,10 @@ fn a_head_has_32_kib_and_96_fields() {
     reader.raw(&large(32 << 10)).must_be(200);
     last_answer(&reader, &large((32 << 10) + 1)).must_fail(431);
     last_answer(&reader, &large(120 << 10)).must_fail(431);
-    last_answer(&reader, &large(1 << 20)).must_fail(431);
+    // What is larger than any buffer is not read to its end: its sender may not get to see the answer.
+    let mut connection = reader.connect().unwrap();
+    let _ = connection.write_all(&large(1 << 20));
+    assert!(read_answer(&mut connection, false).map_or(true, |answer| answer.status == 431));
     // Nobody is asked who it is for that.
     last_answer(&server.stranger(), &large(64 << 10)).must_fail(431);
     let fallback = Server::with(Setup::with_fallback());
