@@ -102,6 +102,8 @@ impl Peer {
         let (who, now) = (session.credential().key, stopwatch());
         let mut place = lock(&self.place);
         if place.as_ref().is_none_or(|place| place.who != who) {
+            // Whoever had it before has it no longer, whether there is room for the new one or not.
+            *place = None;
             let fresh = door.throttle.connect(who, now);
             *place = Some(fresh.map_err(|reached| Problem { close: true, ..door.reached(&reached) })?);
         }
