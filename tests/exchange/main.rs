@@ -24,6 +24,7 @@ mod killed;
 mod limits;
 mod manifest;
 mod markings;
+mod model;
 mod negotiation;
 mod object;
 mod objects;
