@@ -184,3 +184,21 @@ fn a_collection_takes_nothing_above_its_ceiling_and_quarantines_downgrades_if_to
     manager.delete(&format!("{holds}{}/", held["holds"][0]["id"].as_str().unwrap())).must_be(200);
     assert!(finds(&reader, 2));
 }
+
+#[test]
+fn a_downgrade_that_nobody_has_decided_about_does_not_open_the_way_for_the_next() {
+    let server = Server::start();
+    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    let [reader, writer] = ["reader", "writer"].map(|name| server.actor(name));
+    let at = |n, version, marking: &str| {
+        versioned("indicator", n, version, &format!(r#","object_marking_refs":["{marking}"]"#))
+    };
+    let (red, green) = (tlp(Level::Red), tlp(Level::Green));
+    writer.post(&objects(RW), &envelope(&[at(1, 1, red), at(2, 1, &id("marking-definition", 99))])).must_be(202);
+    writer.post(&objects(RW), &envelope(&[at(1, 2, green)])).must_be(202);
+    writer.post(&objects(RW), &envelope(&[at(1, 3, green), at(2, 2, green)])).must_be(202);
+    writer.post(&objects(RW), &envelope(&[at(3, 1, red), at(3, 2, green), at(3, 3, green)])).must_be(202);
+    for n in 1..=3 {
+        assert!(finds(&writer, n) && !finds(&reader, n), "{n}");
+    }
+}

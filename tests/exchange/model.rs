@@ -14,8 +14,8 @@ use crate::support::{Answer, Server};
 use entente::access::level::Level;
 use entente::exchange::{Administering, Rights, Wanted};
 use entente::stix::marking::TLP;
-use entente::store::{Row, Store};
 use entente::store::registry::{Downgrade, Rules};
+use entente::store::{Row, Store};
 use entente::taxii::timestamp::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -197,7 +197,8 @@ pub fn text(start: Timestamp, item: &Item) -> String {
             _ => None,
         });
         let (whole, granular): (Vec<String>, Vec<Value>) = (whole.collect(), granular.collect());
-        let list = |name: &str, list: Value| if list == json!([]) { String::new() } else { format!(r#","{name}":{list}"#) };
+        let list =
+            |name: &str, list: Value| if list == json!([]) { String::new() } else { format!(r#","{name}":{list}"#) };
         list("object_marking_refs", json!(whole)) + &list("granular_markings", json!(granular))
     };
     match item {
@@ -300,8 +301,9 @@ impl Model {
         (terms, unknown)
     }
 
-    /// Adds one thing, if it may be added. Whether it, or the same, is there then.
-    fn offer(&mut self, who: usize, item: &Item, arrived: &mut Vec<usize>) -> bool {
+    /// Adds one thing, if it may be added. Whether it, or the same, is there then: also if it came with the same
+    /// push, and its submitter is not its owner.
+    fn offer(&mut self, who: usize, item: &Item, came: &mut Vec<Entry>) -> bool {
         let text = text(self.start, item);
         let (id, version, marks, defines) = match item {
             Item::Version(n, version, marks) => {
@@ -312,8 +314,10 @@ impl Model {
         };
         let owner = if version.is_some() { self.owners.get(&id).copied().unwrap_or(who) } else { who };
         let same = |entry: &&Entry| entry.id == id && entry.version == version;
-        if let Some(there) = self.entries.iter().filter(same).find(|entry| self.sees(who, entry)) {
-            return there.text == text;
+        let seen = self.entries.iter().filter(same).filter(|entry| self.sees(who, entry));
+        let mut there = seen.chain(came.iter().filter(same)).peekable();
+        if there.peek().is_some() {
+            return there.any(|entry| entry.text == text);
         }
         if owner != who && who != WEST || version.is_some() && self.entries.iter().any(|entry| same(&entry)) {
             return false;
@@ -326,7 +330,6 @@ impl Model {
         if version.is_some() {
             self.owners.insert(id.clone(), owner);
         }
-        arrived.extend(defines);
         let known = waiting.is_empty();
         self.entries.push(Entry {
             id,
@@ -345,6 +348,7 @@ impl Model {
             defines,
             free_since: [None; 4],
         });
+        came.extend(self.entries.last().cloned());
         true
     }
 
@@ -354,12 +358,13 @@ impl Model {
 
     /// How many of them are there then. Definitions count before what they mark.
     fn push(&mut self, who: usize, items: &[Item]) -> usize {
-        let (mut arrived, mut there) = (Vec::new(), 0);
+        let (mut came, mut there) = (Vec::new(), 0);
         for first in [true, false] {
             for item in items.iter().filter(|item| matches!(item, Item::Definition(_)) == first) {
-                there += usize::from(self.offer(who, item, &mut arrived));
+                there += usize::from(self.offer(who, item, &mut came));
             }
         }
+        let arrived: Vec<usize> = came.iter().filter_map(|entry| entry.defines).collect();
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
             if entry.waiting.iter().any(|k| arrived.contains(k)) {
@@ -646,8 +651,7 @@ fn place(model: &mut Model, real: &impl Real, (n, ago): (Option<usize>, u64), fr
         Of::AddedFrom(time)
     };
     wanted["withheld_from"] = json!(from.iter().map(|who| ORGANISATIONS[*who]).collect::<Vec<_>>());
-    let has_sense =
-        from.iter().all(|who| model.grants[*who].is_some()) && (n.is_some() || !from.is_empty());
+    let has_sense = from.iter().all(|who| model.grants[*who].is_some()) && (n.is_some() || !from.is_empty());
     match real.hold(&wanted) {
         Ok(uuid) if has_sense => model.holds.push(Hold { uuid, of, from: from.to_vec(), until }),
         Err(400) if !has_sense => {}
@@ -785,7 +789,8 @@ impl Asked {
         let mut query = Vec::new();
         query.extend(self.ids.as_ref().map(|ids| format!("match[id]={}", ids.join(","))));
         query.extend(self.types.map(|types| format!("match[type]={types}")));
-        query.extend(Some(self.versions).filter(|versions| !versions.is_empty()).map(|v| format!("match[version]={v}")));
+        query
+            .extend(Some(self.versions).filter(|versions| !versions.is_empty()).map(|v| format!("match[version]={v}")));
         query.join("&")
     }
 
@@ -847,9 +852,10 @@ pub fn agree(model: &Model, real: &impl Real) {
     let ids: Vec<String> = (0..IDS + ADDRESSES + 1).map(object_id).chain((0..DEFINITIONS).map(marking)).collect();
     for (who, name) in ORGANISATIONS.iter().enumerate() {
         if let Err(status) = model.may_read(who) {
-            for view in ["objects".to_owned(), "manifest".to_owned()].into_iter().chain(
-                ids.iter().flat_map(|id| [format!("object/{id}"), format!("versions/{id}")]),
-            ) {
+            for view in ["objects".to_owned(), "manifest".to_owned()]
+                .into_iter()
+                .chain(ids.iter().flat_map(|id| [format!("object/{id}"), format!("versions/{id}")]))
+            {
                 assert_eq!(real.get(name, &view, "").status, status, "{name} {view}");
             }
             continue;
@@ -870,7 +876,8 @@ pub fn agree(model: &Model, real: &impl Real) {
                 }
                 let (query, expected) = (asked(None, None).query(), asked(None, None).of(&shown));
                 for after in &dates {
-                    let rest: Vec<&Shown> = expected.iter().filter(|shown| &*shown.date_added > *after).copied().collect();
+                    let rest: Vec<&Shown> =
+                        expected.iter().filter(|shown| &*shown.date_added > *after).copied().collect();
                     let told = real.get(name, view, &format!("{query}&added_after={after}"));
                     must_agree(&told, view, &rest, usize::MAX, after);
                 }
@@ -944,12 +951,8 @@ fn item() -> impl Strategy<Value = Item> {
 fn step() -> impl Strategy<Value = Step> {
     let level = prop::sample::select(Level::ALL.to_vec());
     let rights = prop::option::weighted(0.9, (prop::option::weighted(0.8, level), prop::bool::weighted(0.8)));
-    let which = prop_oneof![
-        Just(Which::Last),
-        Just(Which::First),
-        Just(Which::All),
-        (0..VERSIONS).prop_map(Which::Version)
-    ];
+    let which =
+        prop_oneof![Just(Which::Last), Just(Which::First), Just(Which::All), (0..VERSIONS).prop_map(Which::Version)];
     let from = prop::sample::subsequence(vec![0usize, 1, 2, 3], 0..=3);
     prop_oneof![
         10 => (0..ORGANISATIONS.len(), vec(item(), 1..5)).prop_map(|(who, items)| Step::Push(who, items)),

@@ -107,8 +107,7 @@ impl Inside {
     /// The status code that a deletion is answered with.
     pub fn delete(&self, name: &str, collection: &str, id: &str, query: &str) -> u16 {
         let filter = Query::parse(query, Endpoint::Deletion).unwrap().filter.unwrap_or_default();
-        let deleted =
-            self.session(name).deleting(ROOT, collection).and_then(|deleting| deleting.delete(id, filter));
+        let deleted = self.session(name).deleting(ROOT, collection).and_then(|deleting| deleting.delete(id, filter));
         deleted.map_or_else(|error| status(&error), |_| 200)
     }
 
