@@ -20,6 +20,7 @@ mod errors;
 mod filters;
 mod holds;
 mod judgement;
+mod kept_from;
 mod killed;
 mod limits;
 mod manifest;

@@ -29,12 +29,12 @@ use std::ops::ControlFlow;
 pub const ORGANISATIONS: [&str; 4] = ["east", "north", "south", "west"];
 pub const EAST: usize = 0;
 pub const WEST: usize = 3;
-const IDS: usize = 3;
-const VERSIONS: u32 = 4;
-const ADDRESSES: usize = 2;
-const DEFINITIONS: usize = 8;
+pub const IDS: usize = 3;
+pub const VERSIONS: u32 = 4;
+pub const ADDRESSES: usize = 2;
+pub const DEFINITIONS: usize = 8;
 /// What a definition is never there for.
-const NEVER: usize = 7;
+pub const NEVER: usize = 7;
 const HALF_HOUR: u64 = 1800;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub struct Entry {
 
 /// All that there is.
 pub struct Model {
-    start: Timestamp,
+    pub start: Timestamp,
     now: Timestamp,
     step: usize,
     downgrade: Downgrade,
@@ -168,7 +168,7 @@ fn definition_text(start: Timestamp, k: usize) -> String {
     }
 }
 
-fn marking(k: usize) -> String {
+pub fn marking(k: usize) -> String {
     id("marking-definition", 20 + k)
 }
 
@@ -181,7 +181,7 @@ fn level_of(tlp: usize) -> Level {
 }
 
 /// An indicator's id, or beyond those, an address's.
-fn object_id(n: usize) -> String {
+pub fn object_id(n: usize) -> String {
     if n < IDS { id("indicator", n) } else { id("ipv4-addr", n - IDS) }
 }
 
@@ -213,6 +213,11 @@ pub fn text(start: Timestamp, item: &Item) -> String {
 }
 
 impl Entry {
+    /// Whether somebody has to define what it is marked with.
+    pub fn needs_definitions(&self) -> bool {
+        self.marks.iter().any(|mark| matches!(mark, Mark::Defined(_)))
+    }
+
     /// What it counts as when the next version is held against it: while nobody has allowed it to travel
     /// further, what was before; while nobody knows how far it may travel, the highest.
     fn counts_as(&self) -> Level {
@@ -927,7 +932,7 @@ fn one(real: &impl Real, name: &str, id: &str, shown: &[Shown]) {
     }
 }
 
-fn marks() -> impl Strategy<Value = Vec<Mark>> {
+pub fn marks() -> impl Strategy<Value = Vec<Mark>> {
     let tlp = prop::sample::select(vec![0usize, 1, 1, 2, 3, 4, 5, 5, 6, 7, 8]);
     let mark = prop_oneof![
         4 => tlp.clone().prop_map(Mark::Tlp),
