@@ -133,6 +133,8 @@ pub struct Model {
     pub entries: Vec<Entry>,
     owners: HashMap<String, usize>,
     holds: Vec<Hold>,
+    /// Definitions that came with the push that is looked at, and were refused: other ones were meant.
+    refused: Vec<usize>,
 }
 
 /// What definition `k` says: a level, from when, until when (in half hours from the start).
@@ -232,9 +234,9 @@ impl Entry {
 impl Model {
     pub fn new(start: Timestamp) -> Self {
         let grants = [Some((Some(Level::Green), true)); 4];
-        let (entries, owners, holds) = (Vec::new(), HashMap::new(), Vec::new());
+        let (entries, owners, holds, refused) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
         let mut model =
-            Self { start, now: start, step: 0, downgrade: Downgrade::Allow, grants, entries, owners, holds };
+            Self { start, now: start, step: 0, downgrade: Downgrade::Allow, grants, entries, owners, holds, refused };
         model.grants[WEST] = Some((Some(Level::Red), true));
         model
     }
@@ -290,7 +292,7 @@ impl Model {
                             || (clearance.is_some_and(|clearance| entry.level <= clearance)
                                 && !self.is_held(entry, who))
                     });
-                    if !known {
+                    if !known || self.refused.contains(k) {
                         unknown.push(*k);
                         continue;
                     }
@@ -366,9 +368,14 @@ impl Model {
         let (mut came, mut there) = (Vec::new(), 0);
         for first in [true, false] {
             for item in items.iter().filter(|item| matches!(item, Item::Definition(_)) == first) {
-                there += usize::from(self.offer(who, item, &mut came));
+                let is_there = self.offer(who, item, &mut came);
+                there += usize::from(is_there);
+                if let (Item::Definition(k), false) = (item, is_there) {
+                    self.refused.push(*k);
+                }
             }
         }
+        self.refused.clear();
         let arrived: Vec<usize> = came.iter().filter_map(|entry| entry.defines).collect();
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];

@@ -103,7 +103,8 @@ pub(super) struct Admission<'p> {
     latest: HashMap<&'p str, (&'p Lineage, Level)>,
     /// Offers that will be added, by what makes them the same entry.
     added: HashMap<Identity<'p>, (usize, Digest)>,
-    /// What the marking definitions ask for that are known so far; `None`: the submitter sees none.
+    /// What the marking definitions ask for that are known so far. `None`: the submitter sees none, or sent
+    /// one that is refused, and means another than is here.
     definitions: HashMap<&'p str, Option<Terms>>,
 }
 
@@ -119,6 +120,11 @@ impl<'p> Admission<'p> {
     /// Marking definitions first: what they mark may stand before them.
     pub(super) fn judge_all(mut self, table: &mut impl Table) -> Result<Vec<Option<Decision>>, StoreError> {
         let mut decisions: Vec<Option<Decision>> = self.push.offers.iter().map(|_| None).collect();
+        for offer in &self.push.offers {
+            if let Offer::Unsound(details) = offer {
+                self.doubt(&details.id);
+            }
+        }
         for defining in [true, false] {
             for (at, offer) in self.push.offers.iter().enumerate() {
                 if let Offer::Sound(candidate) = offer
@@ -155,7 +161,17 @@ impl<'p> Admission<'p> {
                 self.definitions.insert(id, Some(says));
             }
         }
+        if matches!(decision, Decision::Disagrees(_) | Decision::Refused(..)) && candidate.says.is_some() {
+            self.doubt(candidate.head.id.as_str());
+        }
         Ok(decision)
+    }
+
+    /// Whatever stands under this id here, the submitter does not mean it.
+    fn doubt(&mut self, id: &'p str) {
+        if Terms::predefined(id).is_none() {
+            self.definitions.insert(id, None);
+        }
     }
 
     fn is_future(&self, instant: &str) -> bool {
