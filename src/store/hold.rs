@@ -107,6 +107,8 @@ pub struct Version {
     pub owner: OrganisationKey,
     /// Its level.
     pub level: Level,
+    /// From when on only its owner sees it.
+    pub ends: Option<Timestamp>,
     /// When it was first added: names the version.
     pub first: Timestamp,
     /// When each row was added, and who reaches it. In ascending order.
@@ -273,7 +275,8 @@ pub fn release(table: &mut impl Table, id: Uuid, now: Timestamp) -> Result<Optio
             copies.push((version, missed));
         }
     }
-    let kinds: Vec<_> = copies.iter().map(|(version, missed)| (version.level, version.owner, missed)).collect();
+    let kinds: Vec<_> =
+        copies.iter().map(|(version, missed)| (version.level, version.owner, version.ends, missed)).collect();
     let mut stamped: Vec<_> = order::stamp(table.newest()?, now, &kinds).into_iter().zip(&copies).collect();
     stamped.sort_by_key(|(stamp, _)| *stamp);
     for (stamp, (version, missed)) in &stamped {

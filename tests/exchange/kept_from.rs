@@ -18,6 +18,7 @@ use entente::store::registry::Downgrade;
 use entente::taxii::filter::Filter;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use serde_json::json;
 use std::collections::HashSet;
 
 /// What happens, and up to which level the member reads.
@@ -362,5 +363,36 @@ proptest! {
     #[test]
     fn nor_does_it_on_disk(history in histories()) {
         cannot_be_told_apart(&history, false);
+    }
+}
+
+#[test]
+fn what_is_let_go_tells_nothing_of_what_has_ended_meanwhile() {
+    for in_memory in [true, false] {
+        let world = inside(in_memory, Still::default());
+        let start = world.clock.now();
+        let marks = |mark| vec![mark];
+        let clear = |n| Item::Version(n, 0, marks(Mark::Tlp(4)));
+        let ends = Item::Version(1, 0, marks(Mark::Defined(5)));
+        let texts = [Item::Definition(5), clear(0), ends, clear(2)].map(|item| text(start, &item));
+        for n in 0..IDS {
+            let hold = json!({"object": object_id(n), "withheld_from": ["east"], "until": "2100-01-01T00:00:00Z", "reason": "x"});
+            world.hold(&hold).unwrap();
+        }
+        let from =
+            json!({"added_from": start, "withheld_from": ["east"], "until": "2100-01-01T00:00:00Z", "reason": "x"});
+        let all = world.hold(&from).unwrap();
+        world.push("north", RW, &texts);
+        for hold in world.holds().iter().map(|hold| hold["id"].as_str().unwrap()).filter(|hold| *hold != all) {
+            world.release(hold);
+        }
+        world.clock.turn_on(5 * 3600);
+        world.store.tend().unwrap();
+        world.release(&all);
+        let records = world.get("east", RW, "manifest", "match[type]=indicator").items();
+        let dates: Vec<String> =
+            records.iter().map(|record| record["date_added"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(dates.len(), 2);
+        stand_close(&dates);
     }
 }

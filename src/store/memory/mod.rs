@@ -251,6 +251,7 @@ impl Rows for Shelf {
             id: first.id.clone(),
             owner: first.owner,
             level: first.level,
+            ends: first.ends,
             first: first.first,
             rows: self.rows_of(first.first).map(|row| (row.date_added, row.reach.clone())).collect(),
         };
