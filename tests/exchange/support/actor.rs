@@ -129,6 +129,8 @@ impl Actor {
     pub fn connect(&self) -> io::Result<Connection> {
         let socket = TcpStream::connect(self.address)?;
         socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+        // Otherwise a request waits until the end of the handshake is acknowledged.
+        socket.set_nodelay(true)?;
         let name = ServerName::try_from("localhost").unwrap();
         let mut tls = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
         let mut socket = socket;
