@@ -37,6 +37,7 @@ mod order;
 mod originators;
 mod paging;
 mod paths;
+mod rights;
 mod status;
 mod text;
 mod tls;
