@@ -173,7 +173,7 @@ impl Holding {
         };
         let (until, until_defined) = match until {
             Until::Time(time) => (Some(time), Vec::new()),
-            Until::Release => (None, Vec::new()),
+            Until::Release { .. } => (None, Vec::new()),
             Until::Marking { ids, .. } => (None, ids),
         };
         let placed_by = placed_by.and_then(name);

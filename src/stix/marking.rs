@@ -4,7 +4,7 @@
 //! They are known here without being sent, and nobody can redefine them.
 
 use super::timestamp::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The extension that carries TLP 2.0 on a marking definition.
 pub const TLP_2_0: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
@@ -77,15 +77,32 @@ impl Tlp {
         )
     }
 
-    /// Whether `object` is a true copy: the same creation instant and the same colour,
-    /// whatever else (name, spelling of the time) a tool wrote differently.
+    /// Whether what a copy of TLP 2.0 says in the manner of TLP 1.0, as tools write it, is nothing else.
+    fn repeats(&self, object: &Value) -> bool {
+        let kind = object.get("definition_type").is_none_or(|kind| {
+            kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("tlp") || kind.eq_ignore_ascii_case(self.name))
+        });
+        let definition = object.get("definition");
+        kind && definition.is_none_or(|said| *said == json!({}) || *said == json!({"tlp": self.value}))
+    }
+
+    /// Whether `object` is a true copy: the same creation instant, colour and name, and no other terms beside
+    /// them. Tools write the time, and the letters of the name, differently, or leave the name out.
     pub fn is_copy(&self, object: &Value) -> bool {
         let created = object["created"].as_str().and_then(Timestamp::parse);
-        let says = match self.created {
-            TLP_1_CREATED => object["definition_type"] == "tlp" && object["definition"]["tlp"] == self.value,
-            _ => object["extensions"][TLP_2_0]["tlp_2_0"] == self.value,
+        let has = |name: &str| object.get(name).is_some();
+        let says = if self.created == TLP_1_CREATED {
+            object["definition_type"] == "tlp"
+                && object["definition"] == json!({"tlp": self.value})
+                && !has("extensions")
+        } else {
+            let only = object["extensions"].as_object().is_some_and(|extensions| extensions.len() == 1);
+            only && object["extensions"][TLP_2_0]["tlp_2_0"] == self.value && self.repeats(object)
         };
-        says && created.is_some_and(|created| created.instant() == self.created)
+        let name = object
+            .get("name")
+            .is_none_or(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(self.name)));
+        says && name && created.is_some_and(|created| created.instant() == self.created)
     }
 }
 

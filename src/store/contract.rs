@@ -306,7 +306,7 @@ rules! {
     fn what_is_held_is_absent_for_those_named_and_new_for_them_when_released(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &version(OTHER_INDICATOR, 1, Level::Green), &observable("198.51.100.1", Level::Green)]);
         let before = bench.stamps_of(CARL, "");
-        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT, ANNA], Until::Release);
+        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT, ANNA], Until::Release { before: Level::Red });
         assert_eq!(bench.stamps_of(BERT, "").len(), 2);
         assert_eq!((bench.stamps_of(CARL, ""), bench.stamps_of(ANNA, "")), (before.clone(), before.clone()), "not from others, never from its owner");
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
@@ -340,7 +340,7 @@ rules! {
     fn everything_from_a_date_on_is_held_though_the_clock_steps_back(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
         bench.wait(10);
-        let hold = bench.hold(Subject::AddedFrom(bench.now()), &[BERT], Until::Release);
+        let hold = bench.hold(Subject::AddedFrom(bench.now()), &[BERT], Until::Release { before: Level::Red });
         bench.micros.fetch_sub(5_000_000, Ordering::Relaxed);
         bench.push(ANNA, Level::Red, &[&version(OTHER_INDICATOR, 1, Level::Green), &observable("198.51.100.1", Level::Green)]);
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(CARL, Level::Red, "")), (1, 3));
@@ -350,13 +350,13 @@ rules! {
 
     fn what_two_holds_keep_is_kept_until_both_are_released_and_can_be_held_again(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
-        let one = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release);
-        let two = bench.hold(Subject::AddedFrom(Timestamp::EPOCH), &[BERT, CARL], Until::Release);
+        let one = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release { before: Level::Red });
+        let two = bench.hold(Subject::AddedFrom(Timestamp::EPOCH), &[BERT, CARL], Until::Release { before: Level::Red });
         assert_eq!(bench.release(one), Some(0));
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(CARL, Level::Red, "")), (0, 0));
         assert_eq!(bench.release(two), Some(1));
         assert_eq!(bench.stamps_of(BERT, ""), bench.stamps_of(CARL, ""));
-        let again = bench.hold(Subject::Object(INDICATOR.into()), &[], Until::Release);
+        let again = bench.hold(Subject::Object(INDICATOR.into()), &[], Until::Release { before: Level::Red });
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(ANNA, Level::Red, "")), (0, 1));
         bench.release(again);
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(ANNA, Level::Red, "")), (1, 1));
@@ -366,8 +366,8 @@ rules! {
 
     fn an_older_version_is_the_last_one_for_who_is_kept_from_the_newer(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
-        let hold = bench.hold(Subject::AddedFrom(bench.now().plus_seconds(-1)), &[CARL], Until::Release);
-        bench.hold(Subject::AddedFrom(Timestamp::from_micros(bench.stamps("")[0] + 1)), &[BERT], Until::Release);
+        let hold = bench.hold(Subject::AddedFrom(bench.now().plus_seconds(-1)), &[CARL], Until::Release { before: Level::Red });
+        bench.hold(Subject::AddedFrom(Timestamp::from_micros(bench.stamps("")[0] + 1)), &[BERT], Until::Release { before: Level::Red });
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
         assert_eq!(bench.texts(BERT, Level::Red, ""), [version(INDICATOR, 1, Level::Green)]);
         assert_eq!(bench.count(CARL, Level::Red, ""), 0);
@@ -463,7 +463,7 @@ rules! {
 
     fn what_is_exported_is_every_version_once_whoever_may_see_it(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &marked(&version(OTHER_INDICATOR, 1, Level::Green), 1)]);
-        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release);
+        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release { before: Level::Red });
         bench.release(hold);
         let mut texts = Vec::new();
         bench.store.every(bench.collection, &mut |row| {
@@ -982,7 +982,7 @@ proptest! {
                 }
                 Step::Hold { subject, from, until } => {
                     let subject = [Subject::Object(INDICATOR.into()), Subject::Object(ADDRESS.into()), Subject::AddedFrom(bench.now().plus_seconds(-30))][*subject].clone();
-                    bench.hold(subject, from, [Until::Release, Until::Time(bench.now().plus_seconds(40))][*until].clone());
+                    bench.hold(subject, from, [Until::Release { before: Level::Red }, Until::Time(bench.now().plus_seconds(40))][*until].clone());
                     String::new()
                 }
                 Step::Release(at) => {

@@ -73,8 +73,11 @@ pub enum From {
 pub enum Until {
     /// Until this time, unless it is released before.
     Time(Timestamp),
-    /// Until it is released.
-    Release,
+    /// Until it is released: it is lower than the version before it.
+    Release {
+        /// The level of that one.
+        before: Level,
+    },
     /// Until the definitions of these markings are there: before, nobody knows how far it may travel.
     Marking {
         /// Their ids.
@@ -104,6 +107,8 @@ pub struct Version {
     pub owner: OrganisationKey,
     /// Its level.
     pub level: Level,
+    /// From when on only its owner sees it.
+    pub ends: Option<Timestamp>,
     /// When it was first added: names the version.
     pub first: Timestamp,
     /// When each row was added, and who reaches it. In ascending order.
@@ -179,11 +184,28 @@ impl Reach {
     }
 }
 
+impl Until {
+    /// What a version of this level, which waits for this, counts as beside the next one: nobody has decided yet
+    /// that the object may be lower than it was, or nobody knows what it is.
+    pub(super) fn counts_as(&self, level: Level) -> Level {
+        match self {
+            Self::Time(_) => level,
+            Self::Release { before } => level.max(*before),
+            Self::Marking { .. } => Level::Red,
+        }
+    }
+}
+
 impl Hold {
     /// A hold that the server places on a version by itself.
     pub(super) fn of_version(object: &str, added: Timestamp, (until, reason): (Until, String), now: Timestamp) -> Self {
         let (id, subject) = (Uuid::new_v4(), Subject::Version { object: object.to_owned(), added });
         Self { id, subject, from: From::Everybody, until, reason, placed: now, placed_by: None }
+    }
+
+    /// Whether it holds this one version only.
+    pub(super) fn is_of_version(&self, id: &str, first: Timestamp) -> bool {
+        matches!(&self.subject, Subject::Version { object, added } if *added == first && object == id)
     }
 
     /// When it ends by itself.
@@ -253,7 +275,8 @@ pub fn release(table: &mut impl Table, id: Uuid, now: Timestamp) -> Result<Optio
             copies.push((version, missed));
         }
     }
-    let kinds: Vec<_> = copies.iter().map(|(version, missed)| (version.level, version.owner, missed)).collect();
+    let kinds: Vec<_> =
+        copies.iter().map(|(version, missed)| (version.level, version.owner, version.ends, missed)).collect();
     let mut stamped: Vec<_> = order::stamp(table.newest()?, now, &kinds).into_iter().zip(&copies).collect();
     stamped.sort_by_key(|(stamp, _)| *stamp);
     for (stamp, (version, missed)) in &stamped {
@@ -326,7 +349,7 @@ pub(super) fn waits(
     }
     if let Some(before) = before.filter(|before| level < *before && rules.downgrade == Downgrade::Quarantine) {
         let reason = format!("it is {level}, and the version before it {before}: who manages the collection decides");
-        waits.push((Until::Release, reason));
+        waits.push((Until::Release { before }, reason));
     }
     waits
 }

@@ -13,11 +13,11 @@ use entente::taxii::timestamp::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const ACS: &str = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce";
-const IEP: &str = "extension-definition--762e2e97-ee51-43e5-a9ea-165fbb862c4a";
+pub const ACS: &str = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce";
+pub const IEP: &str = "extension-definition--762e2e97-ee51-43e5-a9ea-165fbb862c4a";
 
 /// The `n`th marking definition, with an extension.
-fn definition(n: usize, extension: &str, content: &Value) -> String {
+pub fn definition(n: usize, extension: &str, content: &Value) -> String {
     json!({
         "type": "marking-definition", "spec_version": "2.1", "id": id("marking-definition", n), "name": "A marking",
         "created": "2024-01-01T00:00:00.000Z", "extensions": {extension: content},
@@ -25,7 +25,7 @@ fn definition(n: usize, extension: &str, content: &Value) -> String {
     .to_string()
 }
 
-fn acs(policy: &str, control: &Value) -> Value {
+pub fn acs(policy: &str, control: &Value) -> Value {
     json!({
         "extension_type": "property-extension", "identifier": "isa:guide.19001.ACS3-1",
         "create_date_time": "2024-01-01T00:00:00.000Z", "responsible_entity_custodian": "USA.DHS",
@@ -33,7 +33,7 @@ fn acs(policy: &str, control: &Value) -> Value {
     })
 }
 
-fn iep(tlp: &str, starts: &str, ends: Option<&str>) -> Value {
+pub fn iep(tlp: &str, starts: &str, ends: Option<&str>) -> Value {
     let mut policy = json!({
         "extension_type": "property-extension", "encrypt_in_transit": "must", "permitted_actions": "none",
         "affected_party_notifications": "must-not", "tlp": tlp, "provider_attribution": "must-not",
@@ -183,4 +183,22 @@ fn a_collection_takes_nothing_above_its_ceiling_and_quarantines_downgrades_if_to
     assert_eq!(held["holds"][0]["object"], id("indicator", 2));
     manager.delete(&format!("{holds}{}/", held["holds"][0]["id"].as_str().unwrap())).must_be(200);
     assert!(finds(&reader, 2));
+}
+
+#[test]
+fn a_downgrade_that_nobody_has_decided_about_does_not_open_the_way_for_the_next() {
+    let server = Server::start();
+    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    let [reader, writer] = ["reader", "writer"].map(|name| server.actor(name));
+    let at = |n, version, marking: &str| {
+        versioned("indicator", n, version, &format!(r#","object_marking_refs":["{marking}"]"#))
+    };
+    let (red, green) = (tlp(Level::Red), tlp(Level::Green));
+    writer.post(&objects(RW), &envelope(&[at(1, 1, red), at(2, 1, &id("marking-definition", 99))])).must_be(202);
+    writer.post(&objects(RW), &envelope(&[at(1, 2, green)])).must_be(202);
+    writer.post(&objects(RW), &envelope(&[at(1, 3, green), at(2, 2, green)])).must_be(202);
+    writer.post(&objects(RW), &envelope(&[at(3, 1, red), at(3, 2, green), at(3, 3, green)])).must_be(202);
+    for n in 1..=3 {
+        assert!(finds(&writer, n) && !finds(&reader, n), "{n}");
+    }
 }

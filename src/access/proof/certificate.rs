@@ -7,6 +7,8 @@ use crate::taxii::timestamp::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use x509_parser::asn1_rs::Any;
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Error};
 
 /// What a certificate says, as far as it matters here.
@@ -126,13 +128,30 @@ impl Certificate {
 /// The names that can identify. One that is written oddly identifies nobody, and is left out.
 fn names(certificate: &X509Certificate<'_>) -> Result<Vec<Name>, X509Error> {
     let Some(alternatives) = certificate.subject_alternative_name()? else { return Ok(Vec::new()) };
-    let known = alternatives.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::URI(value) => Name::new(NameKind::Uri, value),
-        GeneralName::RFC822Name(value) => Name::new(NameKind::Email, value),
-        GeneralName::DNSName(value) => Name::new(NameKind::Dns, value),
+    let plain = primitives(certificate)?;
+    let known = alternatives.value.general_names.iter().zip(plain).filter_map(|(name, plain)| match name {
+        GeneralName::URI(value) if plain => Name::new(NameKind::Uri, value),
+        GeneralName::RFC822Name(value) if plain => Name::new(NameKind::Email, value),
+        GeneralName::DNSName(value) if plain => Name::new(NameKind::Dns, value),
         _ => None,
     });
     Ok(known.collect())
+}
+
+/// Of each alternative name, whether its octets are its value and not made of parts: the library takes either
+/// for a name, DER only the former (X.690 §10.2).
+fn primitives(certificate: &X509Certificate<'_>) -> Result<Vec<bool>, X509Error> {
+    let Some(extension) = certificate.get_extension_unique(&OID_X509_EXT_SUBJECT_ALT_NAME)? else {
+        return Ok(Vec::new());
+    };
+    let (_, list) = Any::from_der(extension.value).map_err(|_| X509Error::InvalidExtensions)?;
+    let (mut rest, mut primitives) = (list.data, Vec::new());
+    while !rest.is_empty() {
+        let (after, name) = Any::from_der(rest).map_err(|_| X509Error::InvalidExtensions)?;
+        primitives.push(!name.header.is_constructed());
+        rest = after;
+    }
+    Ok(primitives)
 }
 
 #[cfg(test)]

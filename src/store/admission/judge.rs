@@ -1,6 +1,6 @@
 //! The decision about each object of a push.
 
-use super::Table;
+use super::{Latest, Table};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
@@ -10,7 +10,7 @@ use crate::stix::head::Spec;
 use crate::stix::json::{self, Digest};
 use crate::stix::rules::version::Lineage;
 use crate::stix::sharing::Sharing;
-use crate::store::hold::{self, Until};
+use crate::store::hold::{self, Hold, Until};
 use crate::store::{Author, Candidate, Offer, Push, StoreError};
 use crate::taxii::timestamp::Timestamp;
 use std::collections::HashMap;
@@ -95,13 +95,16 @@ fn said(text: &[u8]) -> Terms {
 pub(super) struct Admission<'p> {
     push: &'p Push,
     now: Timestamp,
+    /// The holds in force.
+    holds: &'p [Hold],
     /// The first offer of each id that will be added.
     first: HashMap<&'p str, usize>,
-    /// What the latest offer of each id that will be added says, and its level.
+    /// What the latest offer of each id that will be added says, and what its level counts as.
     latest: HashMap<&'p str, (&'p Lineage, Level)>,
     /// Offers that will be added, by what makes them the same entry.
     added: HashMap<Identity<'p>, (usize, Digest)>,
-    /// What the marking definitions ask for that are known so far; `None`: the submitter sees none.
+    /// What the marking definitions ask for that are known so far. `None`: the submitter sees none, or sent
+    /// one that is refused, and means another than is here.
     definitions: HashMap<&'p str, Option<Terms>>,
 }
 
@@ -109,14 +112,19 @@ pub(super) struct Admission<'p> {
 type Identity<'p> = (&'p str, Option<(Spec, &'p str)>);
 
 impl<'p> Admission<'p> {
-    pub(super) fn of(push: &'p Push, now: Timestamp) -> Self {
+    pub(super) fn of(push: &'p Push, now: Timestamp, holds: &'p [Hold]) -> Self {
         let (first, latest, added, definitions) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Self { push, now, first, latest, added, definitions }
+        Self { push, now, holds, first, latest, added, definitions }
     }
 
     /// Marking definitions first: what they mark may stand before them.
     pub(super) fn judge_all(mut self, table: &mut impl Table) -> Result<Vec<Option<Decision>>, StoreError> {
         let mut decisions: Vec<Option<Decision>> = self.push.offers.iter().map(|_| None).collect();
+        for offer in &self.push.offers {
+            if let Offer::Unsound(details) = offer {
+                self.doubt(&details.id);
+            }
+        }
         for defining in [true, false] {
             for (at, offer) in self.push.offers.iter().enumerate() {
                 if let Offer::Sound(candidate) = offer
@@ -144,15 +152,26 @@ impl<'p> Admission<'p> {
             let id = candidate.head.id.as_str();
             self.first.entry(id).or_insert(at);
             self.added.insert(identity(candidate), (at, candidate.content));
-            let latest = self.latest.entry(id).or_insert((&candidate.lineage, admitted.level));
+            let level = admitted.waits.iter().fold(admitted.level, |level, (until, _)| until.counts_as(level));
+            let latest = self.latest.entry(id).or_insert((&candidate.lineage, level));
             if candidate.lineage.is_later_than(latest.0) {
-                *latest = (&candidate.lineage, admitted.level);
+                *latest = (&candidate.lineage, level);
             }
             if let Some(says) = candidate.says {
                 self.definitions.insert(id, Some(says));
             }
         }
+        if matches!(decision, Decision::Disagrees(_) | Decision::Refused(..)) && candidate.says.is_some() {
+            self.doubt(candidate.head.id.as_str());
+        }
         Ok(decision)
+    }
+
+    /// Whatever stands under this id here, the submitter does not mean it.
+    fn doubt(&mut self, id: &'p str) {
+        if Terms::predefined(id).is_none() {
+            self.definitions.insert(id, None);
+        }
     }
 
     fn is_future(&self, instant: &str) -> bool {
@@ -214,7 +233,8 @@ impl<'p> Admission<'p> {
         let id = candidate.head.id.as_str();
         let mut others = Vec::new();
         for spec in [Spec::V20, Spec::V21] {
-            others.extend(table.latest(id, spec, self.push.world)?);
+            let latest = table.latest(id, spec, self.push.world)?;
+            others.extend(latest.map(|latest| (latest.lineage.clone(), self.counts_as(id, &latest))));
         }
         others.extend(self.latest.get(id).map(|(lineage, level)| ((*lineage).clone(), *level)));
         let mut findings = Verdict::default();
@@ -293,6 +313,12 @@ impl<'p> Admission<'p> {
     fn unless_earlier(&self, candidate: &Candidate, other: &'static str) -> Option<Decision> {
         let (first, content) = self.added.get(&identity(candidate))?;
         Some(if *content == candidate.content { Decision::SameAs(*first) } else { refused("/id", other) })
+    }
+
+    /// What the level of a stored version counts as: that of one which waits for a decision is not yet true.
+    fn counts_as(&self, id: &str, latest: &Latest) -> Level {
+        let holds = self.holds.iter().filter(|hold| hold.is_of_version(id, latest.added));
+        holds.fold(latest.level, |level, hold| hold.until.counts_as(level))
     }
 
     fn submitter(&self) -> OrganisationKey {

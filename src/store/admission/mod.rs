@@ -48,8 +48,8 @@ pub trait Table: Rows {
     fn version(&mut self, id: &str, spec: Spec, instant: &str, world: World) -> Result<Option<Held>, StoreError>;
     /// All entries of an id that have no version and that a world sees, the first added first.
     fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError>;
-    /// What the latest version of an id says that a world sees, in one specification version; and its level.
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<(Lineage, Level)>, StoreError>;
+    /// The latest version of an id that a world sees, in one specification version.
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError>;
     /// The text of a marking definition that a world sees.
     fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError>;
     /// The highest `date_added` ever given in the collection.
@@ -67,6 +67,17 @@ pub struct Held {
     pub content: Digest,
     /// Whether the submitter sees it.
     pub visible: bool,
+}
+
+/// The latest version of an object.
+#[derive(Clone, Debug)]
+pub struct Latest {
+    /// What it says that binds others.
+    pub lineage: Lineage,
+    /// Its level.
+    pub level: Level,
+    /// When the row was added that the world sees.
+    pub added: Timestamp,
 }
 
 /// An entry to keep.
@@ -88,8 +99,9 @@ pub struct Addition<'p> {
 
 /// Adds what may be added of `push` to `table`. Gives the status, and the audit entries to write with it.
 pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Status, Vec<Entry>), StoreError> {
-    let decisions = Admission::of(push, now).judge_all(table)?;
-    let stamps = keep(table, push, &decisions, now)?;
+    let holds = table.holds()?;
+    let decisions = Admission::of(push, now, &holds).judge_all(table)?;
+    let stamps = keep(table, push, &decisions, &holds, now)?;
     let mut entries = downgrades(push, &decisions, now);
     if !push.dry_run {
         let arrived: Vec<&str> = definitions(push, &stamps).collect();
@@ -116,15 +128,15 @@ fn keep(
     table: &mut impl Table,
     push: &Push,
     decisions: &[Option<Decision>],
+    holds: &[Hold],
     now: Timestamp,
 ) -> Result<HashMap<usize, Timestamp>, StoreError> {
-    let holds = table.holds()?;
     let mut additions = Vec::new();
     for (at, (offer, decision)) in push.offers.iter().zip(decisions).enumerate() {
         if let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) {
             let Admitted { owner, level, ends, ref waits, .. } = **admitted;
             // Whatever is added now is later than what any hold begins with.
-            let left = hold::left_by(&holds, candidate.head.id.as_str(), Timestamp::LAST, owner);
+            let left = hold::left_by(holds, candidate.head.id.as_str(), Timestamp::LAST, owner);
             let reach = if waits.is_empty() { left } else { Reach::Only([owner].into()) };
             let date_added = Timestamp::EPOCH;
             additions.push((at, waits, Addition { candidate, level, ends, owner, reach, date_added }));
@@ -202,7 +214,7 @@ fn remark(place: usize, candidate: &Candidate, admitted: &Admitted, dry_run: boo
     }
     remarks.extend(admitted.waits.iter().map(|(until, reason)| match until {
         Until::Time(time) => format!("nobody else sees it until {time}: {reason}"),
-        Until::Release | Until::Marking { .. } => format!("nobody else sees it yet: {reason}"),
+        Until::Release { .. } | Until::Marking { .. } => format!("nobody else sees it yet: {reason}"),
     }));
     (!remarks.is_empty()).then(|| remarks.join("; "))
 }
@@ -217,7 +229,7 @@ fn downgrades(push: &Push, decisions: &[Option<Decision>], now: Timestamp) -> Ve
             version: candidate.head.version.as_ref().map(ToString::to_string).unwrap_or_default(),
             from: admitted.down_from?,
             to: admitted.level,
-            quarantined: admitted.waits.iter().any(|(until, _)| *until == Until::Release),
+            quarantined: admitted.waits.iter().any(|(until, _)| matches!(until, Until::Release { .. })),
         };
         Some(Entry { at: now, actor: push.actor.clone(), action })
     };

@@ -5,7 +5,7 @@
 
 mod registry;
 
-use super::admission::{self, Addition, Held, Table};
+use super::admission::{self, Addition, Held, Latest, Table};
 use super::hold::{self, Hold, Reach, Rows, Subject, Version};
 use super::registry::{Change, Registry};
 use super::{
@@ -191,10 +191,10 @@ impl Table for Shelf {
         Ok(self.entries.iter().filter(is_it).map(|entry| entry.held(true)).collect())
     }
 
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<(Lineage, Level)>, StoreError> {
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError> {
         let versions = self.entries.iter().filter(|entry| entry.id == id && entry.spec == spec && entry.is_in(world));
         let latest = versions.filter(|entry| entry.version.is_some()).max_by_key(|entry| entry.instant());
-        Ok(latest.map(|entry| (entry.lineage.clone(), entry.level)))
+        Ok(latest.map(|entry| Latest { lineage: entry.lineage.clone(), level: entry.level, added: entry.date_added }))
     }
 
     fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError> {
@@ -257,6 +257,7 @@ impl Rows for Shelf {
             id: first.id.clone(),
             owner: first.owner,
             level: first.level,
+            ends: first.ends,
             first: first.first,
             rows: self.rows_of(first.first).map(|row| (row.date_added, row.reach.clone())).collect(),
         };

@@ -85,11 +85,12 @@ impl Rows for Shelf<'_> {
 
     fn versions(&mut self, subject: &Subject) -> Result<Vec<Version>, StoreError> {
         // The rows of all versions that have a row there: those versions whose first row is not are left out below.
-        const OBJECT: &str = "SELECT id, owner, level, body, date_added, reach FROM entry INDEXED BY entry_by_version
+        const OBJECT: &str =
+            "SELECT id, owner, level, body, date_added, reach, ends FROM entry INDEXED BY entry_by_version
             WHERE collection = ?1 AND id = ?2 ORDER BY body, date_added";
-        const SINCE: &str = "SELECT id, owner, level, body, date_added, reach FROM entry
+        const SINCE: &str = "SELECT id, owner, level, body, date_added, reach, ends FROM entry
             WHERE collection = ?1 AND date_added >= ?2 ORDER BY body, date_added";
-        const VERSION: &str = "SELECT e.id, e.owner, e.level, e.body, e.date_added, e.reach FROM entry first
+        const VERSION: &str = "SELECT e.id, e.owner, e.level, e.body, e.date_added, e.reach, e.ends FROM entry first
             JOIN entry e INDEXED BY entry_by_version ON e.collection = first.collection AND e.id = first.id AND e.body = first.body
             WHERE first.collection = ?1 AND first.date_added = ?2 ORDER BY e.body, e.date_added";
         let collection = self.collection.0;
@@ -211,6 +212,7 @@ impl Shelf<'_> {
                     id: row.get(0)?,
                     owner: OrganisationKey(row.get(1)?),
                     level: level(row.get(2)?),
+                    ends: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_micros),
                     first: added,
                     rows: vec![(added, reach)],
                 }),

@@ -10,7 +10,7 @@ use crate::audit;
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
 use crate::stix::rules::version::Lineage;
-use crate::store::admission::{Addition, Held, Table};
+use crate::store::admission::{Addition, Held, Latest, Table};
 use crate::store::hold::{Reach, Rows as _};
 use crate::store::{Deleted, Deletion, Scan, StoreError};
 use crate::taxii::filter::Filter;
@@ -70,9 +70,9 @@ impl Table for Shelf<'_> {
         self.in_world(&sql, world, &own, |statement, values| statement.query_map(values, held)?.collect())
     }
 
-    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<(Lineage, Level)>, StoreError> {
+    fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError> {
         let sql = format!(
-            "SELECT e.version, l.created, l.created_by_ref, l.revoked, e.level
+            "SELECT e.version, l.created, l.created_by_ref, l.revoked, e.level, e.date_added
              FROM entry e INDEXED BY entry_by_version JOIN lineage l ON l.body = e.body
              WHERE e.collection = :collection AND e.id = :id AND e.spec = :spec AND {}
              ORDER BY e.rank DESC LIMIT 1",
@@ -82,7 +82,8 @@ impl Table for Shelf<'_> {
         let own: [(&str, &dyn ToSql); 3] = [(":collection", &self.collection.0), (":id", &id), (":spec", &spec)];
         let read = |row: &Row<'_>| {
             let (version, created, created_by_ref, revoked) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            Ok((Lineage { version, created, created_by_ref, revoked }, level(row.get(4)?)))
+            let lineage = Lineage { version, created, created_by_ref, revoked };
+            Ok(Latest { lineage, level: level(row.get(4)?), added: Timestamp::from_micros(row.get(5)?) })
         };
         self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, read).optional())
     }
