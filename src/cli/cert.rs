@@ -10,6 +10,7 @@ use crate::http::tls;
 use crate::taxii::timestamp::Timestamp;
 use clap::{Args, Subcommand};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
@@ -127,9 +128,10 @@ pub(super) fn issue(
     org: &str,
     issuing: &Issuing,
 ) -> Result<Fingerprint, Failure> {
-    // Before any file is made: is there such an organisation?
+    // Before any file is made: is there such an organisation, and may the key be its?
     admin.organisation(org)?;
     let Issuing { out, csr, days } = issuing;
+    let is_known = csr.as_deref().map(|request| is_registered(admin, org, request)).transpose()?.unwrap_or(false);
     std::fs::create_dir_all(out)?;
     let (pem, key) = (out.join(format!("{org}.pem")), out.join(format!("{org}.key")));
     let (pki, now) = (&settings.server.pki, Clock::system().now());
@@ -141,7 +143,28 @@ pub(super) fn issue(
     trusted.map_err(|error| {
         Failure::new(format!("{}: the server would refuse it ({error}): does ca.key belong to ca.pem?", pem.display()))
     })?;
-    Ok(admin.register(org, &first_certificate(&pem)?)?)
+    let certificate = first_certificate(&pem)?;
+    if is_known {
+        say(&format!("the key {} is registered already: its registration stays as it is", certificate.fingerprint))?;
+        return Ok(certificate.fingerprint);
+    }
+    Ok(admin.register(org, &certificate)?)
+}
+
+/// Whether the key of a request for a certificate is registered for this organisation. An error if
+/// it can get no certificate: because it is another one's, or counts no longer.
+fn is_registered(admin: &Administering, org: &str, request: &Path) -> Result<bool, Failure> {
+    let key = Fingerprint(Sha256::digest(tls::requested_key(request)?).into());
+    let registry = admin.overview()?.registry;
+    let Some(known) = registry.credential_by_fingerprint(key) else { return Ok(false) };
+    let owner = registry.organisation_by_key(known.organisation).map_or("another", |owner| owner.name.as_str());
+    let reason = match (known.revoked, known.ends) {
+        (Some(revoked), _) => format!("was revoked at {revoked}"),
+        (None, Some(ends)) if ends <= admin.now() => format!("counts no longer since {ends}"),
+        _ if owner != org => format!("is registered for the organisation {owner}"),
+        _ => return Ok(true),
+    };
+    Err(Failure::new(format!("{}: its key {key} {reason}: ask for a request with a new key", request.display())))
 }
 
 /// Issues a certificate in place of another.
@@ -157,6 +180,9 @@ fn renew(
     say(&format!("issued {}, registered as {fingerprint}", issuing.files(org)))?;
     let needed = admin.now().plus_seconds(i64::from(overlap) * 86_400);
     let (old_fingerprint, ends) = (old.fingerprint(), end(&old));
+    if old_fingerprint == fingerprint {
+        return say("it is the old one's key: that certificate counts until it ends by itself");
+    }
     if let Some(ends) = ends.filter(|ends| *ends <= needed) {
         return say(&format!("the old one, {old_fingerprint}, ends by itself at {ends}"));
     }

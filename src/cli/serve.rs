@@ -183,7 +183,8 @@ async fn tell_refusals(exchange: Arc<Exchange>) {
 fn too_few_files(settings: &Settings) -> Option<String> {
     /// The store, the listeners, the standard streams.
     const OWN: usize = 100;
-    let needed = settings.limits.connections + OWN;
+    let listeners = 1 + usize::from(settings.fallback.listen.is_some());
+    let needed = listeners * settings.limits.connections + OWN;
     // Where this file is not, the limit is not known.
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;

@@ -38,6 +38,10 @@ impl Whoami {
         let Answer { status, body } = client::get(&self.url, "/x-entente/whoami", self.ca.as_deref(), proof)?;
         let body = serde_json::from_slice::<Value>(&body).unwrap_or_default();
         match status {
+            200 if !is_whoami(&body) => Err(Failure::new(
+                "the server answers 200, and not with what Entente knows about you: does the URL name an Entente \
+                 server, with no other one before it?",
+            )),
             200 if self.json => say_json(&body),
             200 => say(&in_text(&body)),
             404 => Err(Failure::new("the server has no /x-entente/whoami: it is no Entente, or an old one")),
@@ -59,6 +63,13 @@ fn read_secret(file: &Path) -> Result<String, Failure> {
         )));
     }
     Ok(text.to_owned())
+}
+
+/// Whether this is the resource.
+fn is_whoami(body: &Value) -> bool {
+    body["organisation"]["name"].is_string()
+        && body["credential"]["fingerprint"].is_string()
+        && body["collections"].is_array()
 }
 
 /// The resource for people.
@@ -101,4 +112,19 @@ fn in_text(whoami: &Value) -> String {
         lines.push("no collection: ask the operator of the server for a grant".to_owned());
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_not_the_resource_is_told_from_it() {
+        let whole = json!({"organisation": {"name": "a"}, "credential": {"fingerprint": "0"}, "collections": []});
+        assert!(is_whoami(&whole));
+        for other in [Value::Null, json!({}), json!([]), json!("x"), json!({"organisation": {"name": "a"}})] {
+            assert!(!is_whoami(&other), "{other}");
+        }
+    }
 }

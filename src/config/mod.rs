@@ -154,6 +154,15 @@ impl Settings {
                 "server.hosts is empty: name the host that clients connect to, or set server.public_url".to_owned(),
             );
         }
+        let no_fallback_url =
+            self.fallback.listen.is_some() && self.fallback.public_url.is_none() && self.server.hosts.is_empty();
+        if no_fallback_url {
+            faults.push(
+                "server.hosts is empty, and fallback.listen is set: name the host that clients connect to, or set \
+                 fallback.public_url"
+                    .to_owned(),
+            );
+        }
         let urls = [("server.public_url", &self.server.public_url), ("fallback.public_url", &self.fallback.public_url)];
         for (name, url) in urls {
             if let Some(url) = url.as_deref().filter(|url| !is_base_url(url)) {
@@ -257,6 +266,7 @@ mod tests {
             ("[server]\nhosts = [\"a\"]\nhosts = [\"b\"]", "line 3"),
             ("[limits]\nbody_seconds = -1", "line 2"),
             ("[limits]\noctets_in_flight_per_credential = 1000", "at least 104857600"),
+            ("[server]\npublic_url = \"https://a\"\n[fallback]\nlisten = \"127.0.0.1:1\"", "set fallback.public_url"),
             ("[fallback]\npublic_url = \"a\"", "fallback.public_url"),
             ("[fallback]\nheader = \"Host\"", "fallback.header"),
             ("[fallback]\nheaders = \"X\"", "line 2"),

@@ -1,6 +1,8 @@
 //! Accepting: from a socket to a connection whose client is known.
 
 use super::Door;
+use super::addresses::Addresses;
+use super::limits::Limits;
 use super::peer::Peer;
 use super::stream::Stream;
 use crate::exchange::{self, plain};
@@ -8,11 +10,12 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// Characters of a logged text that a caller chose, at most.
-const LONGEST_LOGGED: usize = 256;
+pub(super) const LONGEST_LOGGED: usize = 256;
 
 /// How the clients of a listener prove who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +26,30 @@ pub(super) enum Listener {
     Fallback,
 }
 
+/// What strangers may take of one listener: who fills it leaves the other as it is.
+#[derive(Debug)]
+pub(super) struct Gate {
+    listener: Listener,
+    addresses: Arc<Addresses>,
+    /// One permit for each handshake at a time.
+    handshakes: Arc<Semaphore>,
+}
+
+impl Gate {
+    pub(super) fn new(listener: Listener, limits: &Limits) -> Self {
+        let handshakes = Arc::new(Semaphore::new(limits.handshakes));
+        Self { listener, addresses: Addresses::new(limits), handshakes }
+    }
+}
+
 /// The TLS handshake of one connection, within its time.
 pub(super) async fn accept(
     door: Arc<Door>,
-    listener: Listener,
+    gate: Arc<Gate>,
     socket: TcpStream,
 ) -> Result<(Stream, Option<SocketAddr>), ()> {
     let address = socket.peer_addr().ok();
-    match handshake(&door, listener, socket, address).await {
+    match handshake(&door, &gate, socket, address).await {
         Ok(stream) => Ok((stream, address)),
         Err((reason, error)) => {
             door.metrics.tls_refused(reason);
@@ -45,20 +64,20 @@ type Refused = (&'static str, Box<dyn Display>);
 
 async fn handshake(
     door: &Arc<Door>,
-    listener: Listener,
+    gate: &Gate,
     socket: TcpStream,
     address: Option<SocketAddr>,
 ) -> Result<Stream, Refused> {
     let because = |reason: &'static str| move |error: std::io::Error| -> Refused { (reason, Box::new(error)) };
     let other = |error: &str| -> Refused { ("other", Box::new(error.to_owned())) };
     let address = address.ok_or_else(|| other("the connection is gone"))?;
-    let place = door.addresses.admit(address.ip());
+    let place = gate.addresses.admit(address.ip());
     let place = place.map_err(|reason| -> Refused { (reason, Box::new("the address has its share already")) })?;
-    let permit = Arc::clone(&door.handshakes).try_acquire_owned();
+    let permit = Arc::clone(&gate.handshakes).try_acquire_owned();
     let _permit = permit.map_err(|_| -> Refused { ("busy", Box::new("too many handshakes at a time")) })?;
     // An answer's last segment does not wait for the caller's acknowledgement of the one before.
     socket.set_nodelay(true).map_err(because("closed"))?;
-    let made = match listener {
+    let made = match gate.listener {
         Listener::MutualTls => door.tls.connection().map(|(config, verifier)| (config, Some(verifier))),
         Listener::Fallback => door.tls.connection_without_certificate().map(|config| (config, None)),
     };

@@ -19,11 +19,10 @@ use tokio::time::{Instant, timeout_at};
 /// Memory set aside for a body before any of it has come: what a header declares is only a claim.
 const FIRST_ALLOCATION: usize = 64 << 10;
 
-/// The whole body, if what it declares [`fits`]. 413 as soon as it exceeds `max_content_length`,
+/// The whole body, if what it declares [`fits`]. 413 as soon as it exceeds `most` octets,
 /// declared or not; 408 when it comes too slowly.
-pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload) -> Result<Body, Problem> {
+pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload, most: u64) -> Result<Body, Problem> {
     let Asked { door, head, session, .. } = asked;
-    let most = door.exchange.settings().max_content_length;
     let declared = declared_length(head);
     let expected = declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(FIRST_ALLOCATION);
     let mut body = BytesMut::with_capacity(expected.min(FIRST_ALLOCATION));
@@ -45,9 +44,8 @@ pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload) -> Result<Bod
     }
 }
 
-/// 413 if the body says that it is too large.
-pub(super) fn fits(asked: &Asked<'_>) -> Result<(), Problem> {
-    let most = asked.door.exchange.settings().max_content_length;
+/// 413 if the body says that it has more than `most` octets.
+pub(super) fn fits(asked: &Asked<'_>, most: u64) -> Result<(), Problem> {
     match declared_length(asked.head) {
         Some(declared) if declared > most => Err(Problem::body_too_large(most)),
         _ => Ok(()),

@@ -70,7 +70,20 @@ pub fn get(url: &str, path: &str, ca: Option<&Path>, proof: Proof<'_>) -> Result
     let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\n{authorization}Connection: close\r\n\r\n");
     let octets =
         exchange(StreamOwned::new(tls, socket), &request).map_err(|error| no_answer(in_words(&error, proof)))?;
-    parse(&octets).ok_or_else(|| no_answer(format!("what {authority} answers is no HTTP/1.1: is it a TAXII server?")))
+    whole(&octets, authority)
+}
+
+/// An answer as it came, if all of it did.
+fn whole(octets: &[u8], authority: &str) -> Result<Answer, NoAnswer> {
+    let (answer, declared) = parse(octets)
+        .ok_or_else(|| no_answer(format!("what {authority} answers is no HTTP/1.1: is it a TAXII server?")))?;
+    match declared {
+        Some(declared) if answer.body.len() < declared => Err(no_answer(format!(
+            "the answer of {authority} was cut short, after {} of {declared} octets: try again",
+            answer.body.len()
+        ))),
+        _ => Ok(answer),
+    }
 }
 
 fn connect(name: &str, port: u16) -> io::Result<TcpStream> {
@@ -123,12 +136,15 @@ fn exchange(mut connection: StreamOwned<ClientConnection, TcpStream>, request: &
     }
 }
 
-/// Status and body. The server ends the connection after its answer, as it was asked to.
-fn parse(octets: &[u8]) -> Option<Answer> {
+/// Status and body, and how long that is to be. The server ends the connection after its answer, as it was asked to.
+fn parse(octets: &[u8]) -> Option<(Answer, Option<usize>)> {
     let end = octets.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(octets.get(..end)?).ok()?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some(Answer { status, body: octets.get(end + 4..)?.to_vec() })
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    let mut lengths = fields.filter(|(name, _)| name.trim().eq_ignore_ascii_case("content-length"));
+    let declared = lengths.next().and_then(|(_, value)| value.trim().parse().ok());
+    Some((Answer { status, body: octets.get(end + 4..)?.to_vec() }, declared))
 }
 
 /// What a failure likely means, and what to do about it.
@@ -183,5 +199,20 @@ fn why(alert: AlertDescription, proof: Proof<'_>) -> &'static str {
         (Alert::CertificateRequired, _) => "it got no certificate: is the first one in the file of --cert yours?",
         (Alert::ProtocolVersion, _) => "it speaks no version of TLS that is spoken here",
         _ => "its operator finds the reason in the log",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_was_cut_short_is_none() {
+        let answer = |octets: &[u8]| whole(octets, "a").map(|answer| answer.body).map_err(|error| error.to_string());
+        assert_eq!(answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), Ok(b"{}".to_vec()));
+        assert_eq!(answer(b"HTTP/1.1 200 OK\r\n\r\n{}"), Ok(b"{}".to_vec()));
+        let short = answer(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}").unwrap_err();
+        assert!(short.contains("cut short, after 2 of 3 octets"), "{short}");
+        assert!(answer(b"220 mail.example ESMTP\r\n").unwrap_err().contains("no HTTP/1.1"));
     }
 }

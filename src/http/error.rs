@@ -93,7 +93,7 @@ impl Problem {
 
     pub(super) fn body_too_large(most: u64) -> Self {
         let description =
-            format!("the body exceeds max_content_length, which is {most} octets: send fewer objects at once");
+            format!("the body exceeds max_content_length, which is {most} octets here: send less at once");
         Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, &description) }
     }
 
@@ -141,6 +141,8 @@ impl Problem {
         Self {
             reason: Some(reason),
             challenge: Some(Challenge::Secret),
+            // Who guesses, or only asks, is bounded by how many handshakes an address has.
+            close: true,
             ..Self::new(StatusCode::UNAUTHORIZED, &description)
         }
     }
@@ -212,7 +214,9 @@ impl From<Error> for Problem {
 
 impl From<Malformed> for Problem {
     fn from(malformed: Malformed) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, &malformed.to_string())
+        // A cursor that is not one of ours was made up, or is another caller's.
+        let reason = (malformed.name == "next").then_some("cursor");
+        Self { reason, ..Self::new(StatusCode::BAD_REQUEST, &malformed.to_string()) }
     }
 }
 
@@ -229,7 +233,7 @@ impl From<NotSignedIn> for Problem {
     fn from(refusal: NotSignedIn) -> Self {
         match refusal {
             NotSignedIn::Store(error) => error.into(),
-            NotSignedIn::Secret(reason) => Self { close: true, reason: Some(reason), ..Self::no_credentials(reason) },
+            NotSignedIn::Secret(reason) => Self::no_credentials(reason),
             NotSignedIn::Certificate(..) | NotSignedIn::Suspended => {
                 Self { reason: Some(refusal.reason()), ..Self::no_certificate(&refusal.to_string()) }
             }

@@ -51,8 +51,42 @@ impl Settings {
 }
 
 /// Names that mean something else already.
-const TAKEN: [&str; 7] =
-    ["authorization", "accept", "content-type", "content-length", "host", "expect", "transfer-encoding"];
+const TAKEN: [&str; 33] = [
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "from",
+    "host",
+    "keep-alive",
+    "origin",
+    "pragma",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "referer",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    // The audit trail has it.
+    "user-agent",
+    "via",
+    "warning",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
 
 fn header_name(text: &str) -> Option<HeaderName> {
     HeaderName::from_bytes(text.as_bytes()).ok().filter(|name| !TAKEN.contains(&name.as_str()))
@@ -163,7 +197,7 @@ mod tests {
     #[test]
     fn a_header_with_a_meaning_of_its_own_carries_no_secret() {
         for (name, good) in
-            [("X-API-Key", true), ("Authorization", false), ("host", false), ("a b", false), ("", false)]
+            [("X-API-Key", true), ("Authorization", false), ("User-Agent", false), ("host", false), ("a b", false)]
         {
             let settings = Settings { header: Some(name.to_owned()), ..Settings::default() };
             assert_eq!(settings.faults().is_empty(), good, "{name}");

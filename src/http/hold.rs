@@ -7,6 +7,9 @@ use crate::exchange::{Held, Wanted};
 use actix_http::Payload;
 use serde::Serialize;
 
+/// Octets that the body of a hold may have.
+const LARGEST: u64 = 64 << 10;
+
 /// The holds in force.
 #[derive(Serialize)]
 struct Holds {
@@ -30,7 +33,7 @@ pub(super) fn may_come(asked: &Asked<'_>, root: &str, collection: &str) -> Resul
     asked.session.holding(root, collection)?;
     asked.accept()?;
     asked.content()?;
-    body::fits(asked)
+    body::fits(asked, LARGEST)
 }
 
 pub(super) async fn post(
@@ -40,11 +43,16 @@ pub(super) async fn post(
     payload: &mut Payload,
 ) -> Result<Answer, Problem> {
     may_come(asked, root, collection)?;
-    let body = body::read(asked, payload).await?;
-    let wanted: Wanted =
-        serde_json::from_slice(&body.octets).map_err(|error| Problem::body_broken(&error.to_string()))?;
+    let body = body::read(asked, payload, LARGEST).await?;
     let holding = asked.renewed()?.holding(root, collection)?;
-    let held = super::server::blocking(move || holding.place(wanted)).await??;
+    let held = super::server::blocking(move || {
+        // All of it, not its octets only: it counts for as long as it is here.
+        let body = body;
+        let wanted: Wanted =
+            serde_json::from_slice(&body.octets).map_err(|error| Problem::body_broken(&error.to_string()))?;
+        Ok::<_, Problem>(holding.place(wanted)?)
+    })
+    .await??;
     Answer::resource(&held)
 }
 

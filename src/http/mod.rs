@@ -44,7 +44,6 @@ use crate::taxii::filter::{Endpoint, Query, dry_run};
 use crate::taxii::media_type::{self, Content};
 use actix_http::RequestHead;
 use actix_http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
-use addresses::Addresses;
 use answer::Answer;
 use error::Problem;
 use limits::Limits;
@@ -53,7 +52,6 @@ use peer::Peer;
 use std::sync::Arc;
 use throttle::{Failures, Reached, Throttle};
 use tls::Tls;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// What every handler works with. One for each server, shared by its workers.
@@ -64,9 +62,6 @@ pub struct Door {
     metrics: Arc<Metrics>,
     bodies: body::Budget,
     tls: Arc<Tls>,
-    addresses: Arc<Addresses>,
-    /// One permit for each handshake at a time.
-    handshakes: Arc<Semaphore>,
     throttle: Arc<Throttle>,
     /// Who fails to sign in on the fallback listener.
     failures: Failures,
@@ -104,7 +99,18 @@ impl Asked<'_> {
 
     /// Counts objects that came in or went out.
     fn count_objects(&self, objects: usize) {
-        self.door.throttle.objects(self.session.credential().key, objects, stopwatch());
+        self.counting()(objects);
+    }
+
+    /// The same, for work that goes on when the caller has gone away.
+    fn counting(&self) -> impl Fn(usize) + Send + use<> {
+        let (throttle, who) = (Arc::clone(&self.door.throttle), self.session.credential().key);
+        move |objects| throttle.objects(who, objects, stopwatch())
+    }
+
+    /// The largest body with objects, in octets.
+    fn max_content_length(&self) -> u64 {
+        self.door.exchange.settings().max_content_length
     }
 
     /// 406 unless the caller takes TAXII 2.1.

@@ -19,7 +19,7 @@ pub(super) fn may_come(asked: &Asked<'_>, root: &str, collection: &str) -> Resul
     asked.accept()?;
     asked.content()?;
     let dry_run = asked.dry_run()?;
-    body::fits(asked)?;
+    body::fits(asked, asked.max_content_length())?;
     Ok(dry_run)
 }
 
@@ -30,11 +30,19 @@ pub(super) async fn post(
     payload: &mut Payload,
 ) -> Result<Answer, Problem> {
     let dry_run = may_come(asked, root, collection)?;
-    let body = body::read(asked, payload).await?;
+    let body = body::read(asked, payload, asked.max_content_length()).await?;
     // A body may take its time. What counts is who the caller is, and what it may, when it is whole.
     let writing = asked.renewed()?.writing(root, collection)?;
-    let added = super::server::blocking(move || writing.add(&body.octets, dry_run)).await??;
-    asked.count_objects(added.status.successes().len() + added.status.failures().len());
+    let count = asked.counting();
+    let added = super::server::blocking(move || {
+        // All of it, not its octets only: it counts for as long as it is here, and so do its
+        // objects, also if the caller does not wait for the end.
+        let body = body;
+        let added = writing.add(&body.octets, dry_run)?;
+        count(added.status.successes().len() + added.status.failures().len());
+        Ok::<_, Problem>(added)
+    })
+    .await??;
     if !dry_run {
         asked.door.metrics.added(&added.status);
     }

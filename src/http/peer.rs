@@ -12,6 +12,7 @@ use actix_http::RequestHead;
 use rustls::Error;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who is at the other end of a connection.
@@ -22,6 +23,8 @@ pub(super) struct Peer {
     proof: Proof,
     /// Its place among the connections of its credential, once that is known.
     place: Mutex<Option<throttle::Place>>,
+    /// Its last request has its answer, and no other has been begun since.
+    between_requests: AtomicBool,
 }
 
 /// How it proves who it is.
@@ -45,12 +48,13 @@ impl Peer {
     /// A peer that sent this chain of certificates.
     pub(super) fn new(address: SocketAddr, certificates: Vec<CertificateDer<'static>>, verified: Verified) -> Self {
         let proof = Proof::Chain(Chain { certificates, verified: Mutex::new(verified) });
-        Self { address, proof, place: Mutex::default() }
+        Self { address, proof, place: Mutex::default(), between_requests: AtomicBool::default() }
     }
 
     /// A peer of the fallback listener.
     pub(super) fn without_certificate(address: SocketAddr) -> Self {
-        Self { address, proof: Proof::Secret(Mutex::default()), place: Mutex::default() }
+        let proof = Proof::Secret(Mutex::default());
+        Self { address, proof, place: Mutex::default(), between_requests: AtomicBool::default() }
     }
 
     /// Where it is.
@@ -87,6 +91,21 @@ impl Peer {
                 Ok(door.exchange.sign_in_with_secret(&hash, self.address)?)
             }
         }
+    }
+
+    /// A request is begun: its head is there.
+    pub(super) fn begins(&self) {
+        self.between_requests.store(false, Ordering::Relaxed);
+    }
+
+    /// The answer is handed over.
+    pub(super) fn is_answered(&self) {
+        self.between_requests.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request was answered and the next one is not begun.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.between_requests.load(Ordering::Relaxed)
     }
 
     /// The listener's name, for people.

@@ -1,7 +1,6 @@
 //! The server: from a socket to answers, and to a clean end.
 
-use super::accept::{Listener, accept};
-use super::addresses::Addresses;
+use super::accept::{Gate, LONGEST_LOGGED, Listener, accept};
 use super::answer::Answer;
 use super::error::Problem;
 use super::limits::Limits;
@@ -12,6 +11,7 @@ use super::stream::Stream;
 use super::throttle::{Failures, Throttle};
 use super::tls::Tls;
 use super::{Asked, Door, body, fallback, hold, objects, ops, watch};
+use crate::access::credential::Fingerprint;
 use crate::clock::stopwatch;
 use crate::exchange::{Exchange, Refused, Session, plain};
 use actix_http::body::{BodySize, BoxBody, MessageBody};
@@ -28,12 +28,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::sleep;
 
-/// Characters of a logged text that a caller chose, at most.
-const LONGEST_LOGGED: usize = 256;
 /// The largest header section that is looked at, in octets: the fields as they stand, without the
 /// request line, whose query has a bound of its own.
 const LARGEST_HEAD: usize = 32 << 10;
@@ -96,8 +93,6 @@ pub fn serve(parts: Parts) -> std::io::Result<(impl Future<Output = std::io::Res
         failures: Failures::default(),
         secret_header: fallback.as_ref().and_then(|(_, settings)| settings.secret_header()),
         tls,
-        addresses: Addresses::new(&limits),
-        handshakes: Arc::new(Semaphore::new(limits.handshakes)),
     });
     actix_rt::spawn(watch::over(Arc::clone(&door)));
     let (draining, drained) = channel(false);
@@ -122,7 +117,8 @@ pub fn serve(parts: Parts) -> std::io::Result<(impl Future<Output = std::io::Res
     Ok((all, stop))
 }
 
-/// A listener for TAXII, with threads of its own: one that is full leaves the other as it is.
+/// A listener for TAXII, with threads, connections and handshakes of its own: one that is full of
+/// them leaves the other as it is. What credentials and bodies may take, they share.
 fn serve_taxii(
     socket: TcpListener,
     listener: Listener,
@@ -130,6 +126,7 @@ fn serve_taxii(
     drained: &Receiver<bool>,
 ) -> std::io::Result<Server> {
     let (limits, door, drained) = (door.limits, Arc::clone(door), drained.clone());
+    let gate = Arc::new(Gate::new(listener, &limits));
     let workers = limits.worker_count();
     let builder = Server::build()
         .workers(workers)
@@ -137,10 +134,10 @@ fn serve_taxii(
         .shutdown_timeout(limits.drain_seconds)
         .disable_signals();
     let builder = builder.listen("taxii", socket, move || {
-        let door = Arc::clone(&door);
+        let (door, gate) = (Arc::clone(&door), Arc::clone(&gate));
         let answering = Arc::clone(&door);
         let expecting = Arc::clone(&door);
-        let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), listener, socket));
+        let accept = fn_service(move |socket: TcpStream| accept(Arc::clone(&door), Arc::clone(&gate), socket));
         let http = http_service(limits, &drained)
             .on_connect_ext(|stream: &Stream, data| drop(data.insert(Arc::clone(&stream.peer))))
             .expect(fn_service(move |request| ready(expect(&expecting, request))))
@@ -197,11 +194,20 @@ where
 
 /// Before a caller is told to go on and send its body: whether that may come.
 fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody>> {
-    match peer(&request).and_then(|peer| expected(door, &peer, request.head())) {
+    let mut event = Event::new();
+    let outcome = peer(&request).and_then(|peer| {
+        peer.begins();
+        let outcome = expected(door, &peer, request.head(), &mut event);
+        if outcome.is_err() {
+            peer.is_answered();
+        }
+        outcome
+    });
+    match outcome {
         Ok(()) => Ok(request),
         Err(problem) => {
-            let mut event = Event::refused(&problem);
-            event.untold = !is_told(door, &request, &problem, None);
+            event.tell(&problem);
+            event.untold = !is_told(door, &request, &problem, event.who.as_ref());
             let response = problem.into_response();
             log(door, request.head(), &response, &event);
             Err(body::hold(response, request.take_payload()))
@@ -209,8 +215,8 @@ fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody
     }
 }
 
-fn expected(door: &Door, peer: &Peer, head: &RequestHead) -> Result<(), Problem> {
-    let session = sign_in(door, peer, head)?;
+fn expected(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> Result<(), Problem> {
+    let session = sign_in(door, peer, head, event)?;
     let asked = Asked { door, peer, session, head };
     let verdict = match Route::of(head.uri.path()) {
         Some(Route::Objects(root, id)) if head.method == Method::POST => objects::may_come(&asked, root, id).map(drop),
@@ -227,21 +233,25 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
     let mut event = Event::new();
     let mut payload = request.take_payload();
     let outcome = match peer(&request) {
-        Ok(peer) => unless_panicking(handle(&door, &peer, request.head(), &mut payload, &mut event)).await,
+        Ok(peer) => {
+            peer.begins();
+            unless_panicking(handle(&door, &peer, request.head(), &mut payload, &mut event)).await
+        }
         Err(problem) => Err(problem),
     };
     match &outcome {
         Ok(answer) => event.items = answer.items,
         Err(problem) => {
             event.tell(problem);
-            event.untold = !is_told(&door, &request, problem, event.organisation.as_deref());
+            event.untold = !is_told(&door, &request, problem, event.who.as_ref());
         }
     }
     let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
-    if let (Ok(peer), BodySize::Sized(octets), false) =
-        (peer(&request), response.body().size(), request.method() == Method::HEAD)
-    {
-        peer.sending(usize::try_from(octets).unwrap_or(usize::MAX));
+    if let Ok(peer) = peer(&request) {
+        if let (BodySize::Sized(octets), false) = (response.body().size(), request.method() == Method::HEAD) {
+            peer.sending(usize::try_from(octets).unwrap_or(usize::MAX));
+        }
+        peer.is_answered();
     }
     log(&door, request.head(), &response, &event);
     Ok(body::hold(response, payload))
@@ -251,7 +261,8 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
 struct Event {
     begun: Instant,
     items: usize,
-    organisation: Option<String>,
+    /// Organisation and credential, once they are known.
+    who: Option<(String, Fingerprint)>,
     error_id: Option<String>,
     cause: Option<String>,
     reason: Option<&'static str>,
@@ -261,22 +272,7 @@ struct Event {
 
 impl Event {
     fn new() -> Self {
-        Self {
-            begun: stopwatch(),
-            items: 0,
-            organisation: None,
-            error_id: None,
-            cause: None,
-            reason: None,
-            untold: false,
-        }
-    }
-
-    /// Of a request that is refused before it is anybody's.
-    fn refused(problem: &Problem) -> Self {
-        let mut event = Self::new();
-        event.tell(problem);
-        event
+        Self { begun: stopwatch(), items: 0, who: None, error_id: None, cause: None, reason: None, untold: false }
     }
 
     fn tell(&mut self, problem: &Problem) {
@@ -293,8 +289,7 @@ async fn handle(
     payload: &mut Payload,
     event: &mut Event,
 ) -> Result<Answer, Problem> {
-    let session = sign_in(door, peer, head)?;
-    event.organisation = Some(session.caller().name.clone());
+    let session = sign_in(door, peer, head, event)?;
     if let Err(problem) = peer.admit(door, &session) {
         sleep(BREATH).await;
         return Err(problem);
@@ -310,38 +305,39 @@ fn peer(request: &Request) -> Result<Arc<Peer>, Problem> {
     request.conn_data::<Arc<Peer>>().cloned().ok_or_else(|| Problem::internal("a request on no connection"))
 }
 
-fn sign_in(door: &Door, peer: &Peer, head: &RequestHead) -> Result<Session, Problem> {
+fn sign_in(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> Result<Session, Problem> {
     let octets: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if octets > LARGEST_HEAD {
         return Err(Problem::head_too_large(LARGEST_HEAD));
     }
     let session = peer.sign_in(door, head)?;
+    event.who = Some((session.caller().name.clone(), session.caller().credential));
     let client = head.headers.get(USER_AGENT).map(|client| String::from_utf8_lossy(client.as_bytes()));
     Ok(session.of_client(client.as_deref()))
 }
 
 /// Takes note of a problem that is a refusal. Gives whether the log is to tell of it: of every
 /// request of a member, and of strangers as far as they are told of at all.
-fn is_told(door: &Door, request: &Request, problem: &Problem, organisation: Option<&str>) -> bool {
+fn is_told(door: &Door, request: &Request, problem: &Problem, who: Option<&(String, Fingerprint)>) -> bool {
     let (Some(reason), Some(peer)) = (problem.reason, request.conn_data::<Arc<Peer>>()) else { return true };
     let refused = Refused {
         address: peer.address().to_string(),
         ip: Some(peer.address().ip()),
-        organisation: organisation.map(ToOwned::to_owned),
-        credential: peer.fingerprint(),
+        organisation: who.map(|(organisation, _)| organisation.clone()),
+        credential: who.map(|(_, credential)| *credential).or_else(|| peer.fingerprint()),
         endpoint: Route::of(request.path()).map_or("none", Route::name),
         method: Some(request.method().to_string()),
         path: Some(request.path().to_owned()),
         status: Some(problem.status.as_u16()),
         reason,
     };
-    door.exchange.refused(refused) || organisation.is_some()
+    door.exchange.refused(refused) || who.is_some()
 }
 
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.
 fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Event) {
     let took = event.begun.elapsed();
-    let Event { items, organisation, error_id, cause, reason, .. } = event;
+    let Event { items, who, error_id, cause, reason, .. } = event;
     let status = response.status().as_u16();
     let endpoint = Route::of(head.uri.path()).map_or("none", Route::name);
     door.metrics.answered(endpoint, head.method.as_str(), status, *items, took);
@@ -355,7 +351,7 @@ fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Ev
     };
     let address = head.peer_addr.map(tracing::field::display);
     let millis = took.as_secs_f64() * 1000.0;
-    let (method, organisation, error_id) = (&head.method, organisation.as_deref(), error_id.as_deref());
+    let (method, organisation, error_id) = (&head.method, who.as_ref().map(|(name, _)| name), error_id.as_deref());
     match cause {
         None => {
             tracing::info!(

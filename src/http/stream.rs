@@ -24,6 +24,8 @@ use tokio_rustls::server::TlsStream;
 
 /// While an answer goes out, it is asked this often whether its caller may still have it.
 const AGAIN: Duration = Duration::from_secs(1);
+/// So often in a row it may be that nobody can say.
+const MOST_UNTOLD: u32 = 5;
 
 /// A TLS connection after its handshake.
 pub(super) struct Stream {
@@ -33,16 +35,39 @@ pub(super) struct Stream {
     patience: Patience,
     /// When to ask again whether the peer may have its answer. Runs from an answer's first write on.
     again: Option<Pin<Box<Sleep>>>,
+    /// Until when the next request's head is waited for.
+    next: Option<Next>,
+    /// How often in a row it could not be told whether the peer may have its answer.
+    untold: u32,
     /// Octets that go out in place of what the framework wrote.
     reworded: Option<Vec<u8>>,
     _place: Place,
+}
+
+/// Waiting for the head of another request. The framework has a deadline for the first head of a
+/// connection, and one for a connection on which nothing comes: a head that begins and does not
+/// go on has neither.
+struct Next {
+    end: Pin<Box<Sleep>>,
+    /// Something of it has come.
+    is_begun: bool,
 }
 
 impl Stream {
     pub(super) fn new(tls: TlsStream<TcpStream>, peer: Peer, place: Place, door: Arc<Door>) -> Self {
         door.metrics.connection_began();
         let patience = Patience::new(door.limits);
-        Self { tls, peer: Arc::new(peer), door, patience, again: None, reworded: None, _place: place }
+        Self {
+            tls,
+            peer: Arc::new(peer),
+            door,
+            patience,
+            again: None,
+            next: None,
+            untold: 0,
+            reworded: None,
+            _place: place,
+        }
     }
 
     /// An error if the peer may have no more of its answer. Asks at most once in a while, also
@@ -50,10 +75,15 @@ impl Stream {
     fn is_let_in(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let again = self.again.get_or_insert_with(|| Box::pin(sleep(AGAIN)));
         if again.as_mut().poll(cx).is_ready() {
-            if self.peer.sign_in_again(&self.door).is_err() {
-                tracing::info!("an answer under way was cut off: its caller is not let in any more");
-                return Err(io::Error::new(ErrorKind::PermissionDenied, "the caller is not let in any more"));
-            }
+            self.untold = match self.peer.sign_in_again(&self.door) {
+                Ok(_) => 0,
+                // Nobody is refused: the store could not say.
+                Err(problem) if problem.status.is_server_error() && self.untold < MOST_UNTOLD => self.untold + 1,
+                Err(_) => {
+                    tracing::info!("an answer under way was cut off: its caller is not let in any more");
+                    return Err(io::Error::new(ErrorKind::PermissionDenied, "the caller is not let in any more"));
+                }
+            };
             again.as_mut().reset(Instant::now() + AGAIN);
             // Set going anew; it cannot be over yet.
             let _ = again.as_mut().poll(cx);
@@ -61,8 +91,31 @@ impl Stream {
         Ok(())
     }
 
+    /// Ends a connection whose next head does not come, or does not go on; `came` says that something of it did.
+    fn waits_for_a_head(&mut self, cx: &mut Context<'_>, came: bool) -> io::Result<()> {
+        if !self.peer.is_between_requests() || self.again.is_some() {
+            self.next = None;
+            return Ok(());
+        }
+        let limits = self.door.limits;
+        let next = self.next.get_or_insert_with(|| {
+            // What came together with the request before may be its beginning: no idle connection lasts longer.
+            let end = Box::pin(sleep(limits.keep_alive() + limits.header()));
+            Next { end, is_begun: false }
+        });
+        if came && !next.is_begun {
+            next.is_begun = true;
+            next.end.as_mut().reset(Instant::now() + limits.header());
+        }
+        if next.end.as_mut().poll(cx).is_ready() {
+            return Err(io::Error::new(ErrorKind::TimedOut, "the next request's head does not come"));
+        }
+        Ok(())
+    }
+
     /// Writes, and ends what goes too slowly or to somebody who may not have it.
     fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        self.next = None;
         self.is_let_in(cx)?;
         let outcome = Pin::new(&mut self.tls).poll_write(cx, octets);
         let taken = if let Poll::Ready(Ok(taken)) = &outcome { *taken } else { 0 };
@@ -94,7 +147,14 @@ impl Drop for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tls).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.tls).poll_read(cx, buffer);
+        let came = buffer.filled().len() > before;
+        // Otherwise it has ended.
+        if outcome.is_pending() || came {
+            self.waits_for_a_head(cx, came)?;
+        }
+        outcome
     }
 }
 

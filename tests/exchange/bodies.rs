@@ -100,7 +100,7 @@ fn what_the_root_advertises_is_the_largest_body_to_the_octet() {
     let writer = server.actor("writer");
     assert_eq!(writer.get("/api1/").must_be(200).json()["max_content_length"], 1000);
     let body = |octets: usize| format!("{:octets$}", envelope(&[indicator(1, 1)]));
-    let too_large = "the body exceeds max_content_length, which is 1000 octets: send fewer objects at once";
+    let too_large = "the body exceeds max_content_length, which is 1000 octets here: send less at once";
     let head = request("POST", &objects(RW), &[("Content-Type", TAXII), ("Transfer-Encoding", "chunked")], None);
     for (octets, status) in [(999, 202), (1000, 202), (1001, 413), (5000, 413)] {
         let whole = writer.post(&objects(RW), &body(octets)).must_be(status);

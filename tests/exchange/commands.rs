@@ -436,6 +436,37 @@ fn a_request_that_does_not_prove_its_key_gets_nothing() {
     }
 }
 
+#[test]
+fn a_request_whose_key_is_known_gets_a_certificate_only_if_it_can_be_used() {
+    let installation = Installation::furnished();
+    let csr = installation.path("org.csr");
+    fs::write(&csr, request(&KeyPair::generate().unwrap())).unwrap();
+    let issue = |verb: &[&str], out: &str| {
+        let out = installation.path(out).display().to_string();
+        [verb, &["--csr", csr.to_str().unwrap(), "--out", &out]]
+            .concat()
+            .iter()
+            .map(|text| (*text).to_owned())
+            .collect()
+    };
+    let run = |arguments: Vec<String>| installation.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let fail = |arguments: Vec<String>| installation.fail(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    let printed = run(issue(&["cert", "issue", "org"], "first"));
+    let key = printed.trim().rsplit(' ').next().unwrap().to_owned();
+    // The same key again: nothing is left to register.
+    for verb in [&["cert", "issue", "org"][..], &["cert", "renew", "org", &key]] {
+        let printed = run(issue(verb, verb[1]));
+        assert!(printed.contains("is registered already") && printed.contains(&key), "{printed}");
+        assert!(!printed.contains("counts until 2"), "{printed}");
+        assert!(installation.path(verb[1]).join("org.pem").exists());
+    }
+    installation.run(&["org", "add", "other", "--title", "Other"]);
+    assert!(fail(issue(&["cert", "issue", "other"], "others")).contains("registered for the organisation org"));
+    installation.run(&["cert", "revoke", "org", &key]);
+    assert!(fail(issue(&["cert", "issue", "org"], "others")).contains("was revoked"));
+    assert!(!installation.path("others").exists());
+}
+
 fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(der);

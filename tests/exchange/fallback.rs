@@ -32,6 +32,8 @@ fn basic(scheme: &str, pair: &str) -> String {
 fn refused(answer: Answer) -> String {
     assert_eq!(answer.values("www-authenticate"), CHALLENGES);
     assert_eq!(answer.header("location"), None);
+    // The next try costs another handshake.
+    assert_eq!(answer.header("connection"), Some("close"));
     answer.must_fail(401)
 }
 

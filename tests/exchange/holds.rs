@@ -103,3 +103,11 @@ fn a_hold_without_sense_is_refused_with_what_is_wrong() {
     }
     assert_eq!(manager.get(&holds()).must_be(200).json(), json!({"holds": []}));
 }
+
+#[test]
+fn a_hold_is_no_larger_than_a_hold_can_be() {
+    let (server, clock) = server();
+    let manager = server.actor("manager");
+    let wanted = json!({"object": id("indicator", 1), "until": in_an_hour(&clock), "reason": "x".repeat(64 << 10)});
+    assert!(manager.post(&holds(), &wanted.to_string()).must_fail(413).contains("65536 octets"));
+}

@@ -1,6 +1,6 @@
 //! Callers that begin and do not go on.
 
-use crate::support::actor::Actor;
+use crate::support::actor::{Actor, ask, request};
 use crate::support::objects::{envelope, id};
 use crate::support::server::{Setup, objects};
 use crate::support::{RW, Server};
@@ -113,4 +113,48 @@ fn one_address_begins_so_many_handshakes_in_a_minute() {
     let answered = (0..20).filter(|_| reader.attempt("GET", "/taxii2/", None).is_ok()).count();
     assert_eq!(answered, 5);
     assert!(server.metrics().contains("entente_tls_refusals_total{reason=\"rate\"} 15"));
+}
+
+/// Whether the server ends the connection within a test's patience; what comes before that is passed over.
+fn ends(connection: &mut impl std::io::Read) -> bool {
+    connection
+        .read_to_end(&mut Vec::new())
+        .map_or_else(|error| error.kind() != std::io::ErrorKind::WouldBlock, |_| true)
+}
+
+#[test]
+fn a_second_request_that_begins_and_does_not_go_on_is_not_waited_for() {
+    let mut setup = Setup::default();
+    setup.settings.limits.header_seconds = 1;
+    let server = Server::with(setup);
+    let reader = server.actor("reader");
+    let mut connection = reader.connect().unwrap();
+    connection.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+    ask(&mut connection, "GET", "/taxii2/", &[], None).must_be(200);
+    ask(&mut connection, "GET", "/taxii2/", &[], None).must_be(200);
+    connection.write_all(b"G").unwrap();
+    assert!(ends(&mut connection), "the connection is still there");
+}
+
+#[test]
+fn a_second_request_that_begins_together_with_the_first_is_not_waited_for() {
+    let mut setup = Setup::default();
+    (setup.settings.limits.header_seconds, setup.settings.limits.keep_alive_seconds) = (1, 1);
+    let server = Server::with(setup);
+    let mut connection = server.actor("reader").connect().unwrap();
+    connection.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+    let both = [request("GET", "/taxii2/", &[], None), b"G".to_vec()].concat();
+    connection.write_all(&both).unwrap();
+    assert!(ends(&mut connection), "the connection is still there");
+}
+
+#[test]
+fn what_strangers_take_of_one_listener_is_not_taken_of_the_other() {
+    let mut setup = Setup::with_fallback();
+    setup.settings.limits.handshakes_per_minute_per_address = 5;
+    let server = Server::with(setup);
+    let stranger = server.without_certificate();
+    let answered = (0..20).filter(|_| stranger.attempt("GET", "/taxii2/", None).is_ok()).count();
+    assert_eq!(answered, 5);
+    server.actor("reader").get("/taxii2/").must_be(200);
 }

@@ -215,7 +215,7 @@ impl Tls {
 
     /// Whether what was verified still holds without looking at the chain again.
     pub(in crate::http) fn holds(&self, verified: &Verified) -> bool {
-        verified.epoch == self.material.load().epoch && self.now() <= verified.until
+        verified.epoch == self.material.load().epoch && self.now() < verified.until
     }
 
     /// Has the files read again soon, changed or not.
