@@ -82,18 +82,14 @@ impl Tlp {
     pub fn is_copy(&self, object: &Value) -> bool {
         let created = object["created"].as_str().and_then(Timestamp::parse);
         let has = |name: &str| object.get(name).is_some();
-        let says = match self.created {
-            TLP_1_CREATED => {
-                object["definition_type"] == "tlp"
-                    && object["definition"] == json!({"tlp": self.value})
-                    && !has("extensions")
-            }
-            _ => {
-                let only = object["extensions"].as_object().is_some_and(|extensions| extensions.len() == 1);
-                only && object["extensions"][TLP_2_0]["tlp_2_0"] == self.value
-                    && !has("definition_type")
-                    && !has("definition")
-            }
+        let says = if self.created == TLP_1_CREATED {
+            object["definition_type"] == "tlp"
+                && object["definition"] == json!({"tlp": self.value})
+                && !has("extensions")
+        } else {
+            let only = object["extensions"].as_object().is_some_and(|extensions| extensions.len() == 1);
+            let own = only && object["extensions"][TLP_2_0]["tlp_2_0"] == self.value;
+            own && !has("definition_type") && !has("definition")
         };
         let name = object
             .get("name")

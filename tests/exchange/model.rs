@@ -861,7 +861,7 @@ const BEGINNING: &str = "1970-01-01T00:00:00.000000Z";
 
 /// Every caller, object and endpoint.
 pub fn agree(model: &Model, real: &impl Real) {
-    let ids: Vec<String> = (0..IDS + ADDRESSES + 1).map(object_id).chain((0..DEFINITIONS).map(marking)).collect();
+    let ids: Vec<String> = (0..=IDS + ADDRESSES).map(object_id).chain((0..DEFINITIONS).map(marking)).collect();
     for (who, name) in ORGANISATIONS.iter().enumerate() {
         if let Err(status) = model.may_read(who) {
             for view in ["objects".to_owned(), "manifest".to_owned()]
