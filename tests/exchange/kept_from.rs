@@ -171,8 +171,8 @@ impl Twins {
         let came = came.into_iter().filter(|entry| entry.owner != EAST && !before.contains(&name(entry)));
         // What was pushed in this step comes together; what was let go, as it was given out.
         let (pushed, freed): (Vec<Entry>, Vec<Entry>) = came.partition(|entry| !there.contains(&name(entry)));
-        self.push(&self.groups(pushed).concat());
-        for group in self.groups(freed) {
+        self.push(&self.groups(pushed, &already).concat());
+        for group in self.groups(freed, &already) {
             self.push(&group);
         }
     }
@@ -227,9 +227,10 @@ impl Twins {
         self.second.admin.set_rules(RW, |changed| *changed = rules).unwrap();
     }
 
-    /// What came to the member together: of one owner, a microsecond apart.
-    fn groups(&self, mut came: Vec<Entry>) -> Vec<Vec<Entry>> {
-        let shown = shown(&self.model, &self.first, EAST);
+    /// What came to the member together: of one owner, a microsecond apart. Not what was there already.
+    fn groups(&self, mut came: Vec<Entry>, already: &[String]) -> Vec<Vec<Entry>> {
+        let mut shown = shown(&self.model, &self.first, EAST);
+        shown.retain(|shown| !already.contains(&shown.date_added));
         let mut groups: Vec<Vec<Entry>> = Vec::new();
         let mut last = None;
         for Shown { date_added, id, text, .. } in shown {
