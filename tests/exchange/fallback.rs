@@ -5,6 +5,7 @@ use crate::support::clock::Turnable;
 use crate::support::endpoints;
 use crate::support::objects::{envelope, id, indicator, marked};
 use crate::support::server::{Setup, Terms, collection, manifest, object, objects};
+use crate::support::trail::{Trail, until};
 use crate::support::{Answer, MISSING, NO, RO, RW, Server, WO};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -422,5 +423,20 @@ fn the_key_of_a_certificate_and_the_hash_of_a_secret_let_nobody_in() {
     let key = Certificate::read(&identity.chain[0]).unwrap().fingerprint.to_string();
     for known in fingerprints.chain([hash, key]) {
         refused(server.without_certificate().bearing(&known).get("/taxii2/"));
+    }
+}
+
+#[test]
+fn a_refusal_names_the_secret_that_was_shown_and_a_foreign_cursor_is_one() {
+    let server = start();
+    let actor = server.without_certificate().bearing(&server.secret("reader", &Terms::default()));
+    actor.post(&objects(RW), &envelope(&[indicator(1, 1)])).must_be(403);
+    actor.get(&format!("{}?next=nothing", objects(RW))).must_be(400);
+    let trail = Trail::of(&server);
+    until("both are told", || trail.all("refusal").len() >= 2);
+    let key = server.admin.overview().unwrap().registry.credentials[0].fingerprint().to_string();
+    for (refusal, reason) in trail.all("refusal").iter().zip(["forbidden", "cursor"]) {
+        assert_eq!((&refusal["reason"], &refusal["organisation"]), (&reason.into(), &"reader".into()));
+        assert_eq!(refusal["credential"], key);
     }
 }
