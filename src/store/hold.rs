@@ -128,6 +128,10 @@ pub struct Released {
 pub trait Rows {
     /// The holds that are in force.
     fn holds(&mut self) -> Result<Vec<Hold>, StoreError>;
+    /// Whether any hold is in force.
+    fn is_held(&mut self) -> Result<bool, StoreError>;
+    /// The holds that may cover versions of an object: those of it, and those of what was added from a time on.
+    fn holds_on(&mut self, object: &str) -> Result<Vec<Hold>, StoreError>;
     /// Keeps a hold.
     fn keep_hold(&mut self, hold: &Hold) -> Result<(), StoreError>;
     /// Forgets a hold.
@@ -208,6 +212,14 @@ impl Hold {
         matches!(&self.subject, Subject::Version { object, added } if *added == first && object == id)
     }
 
+    /// The object that it is about, if it is about one.
+    pub(super) fn object(&self) -> Option<&str> {
+        match &self.subject {
+            Subject::Object(object) | Subject::Version { object, .. } => Some(object),
+            Subject::AddedFrom(_) => None,
+        }
+    }
+
     /// When it ends by itself.
     pub fn due(&self) -> Option<Timestamp> {
         if let Until::Time(time) = self.until { Some(time) } else { None }
@@ -264,15 +276,26 @@ pub fn place(rows: &mut impl Rows, hold: &Hold) -> Result<(), StoreError> {
 
 /// Ends a hold: whom no other hold keeps from a version gets a row of it now. `None`: there is no such hold.
 pub fn release(table: &mut impl Table, id: Uuid, now: Timestamp) -> Result<Option<Released>, StoreError> {
-    let (ended, others): (Vec<Hold>, Vec<Hold>) = table.holds()?.into_iter().partition(|hold| hold.id == id);
-    let Some(hold) = ended.into_iter().next() else { return Ok(None) };
-    table.forget_hold(id)?;
-    let mut copies = Vec::new();
-    for version in table.versions(&hold.subject)? {
-        let left = left_by(&others, &version.id, version.first, version.owner);
-        let missed = version.rows.iter().fold(left, |missed, (_, reach)| missed.and(&reach.clone().not()));
-        if !missed.is_nobody() {
-            copies.push((version, missed));
+    let hold = table.holds()?.into_iter().find(|hold| hold.id == id);
+    Ok(release_all(table, hold.into_iter().collect(), now)?.pop())
+}
+
+/// Ends these holds, as one: what they covered is added together.
+fn release_all(table: &mut impl Table, ended: Vec<Hold>, now: Timestamp) -> Result<Vec<Released>, StoreError> {
+    ended.iter().try_for_each(|hold| table.forget_hold(hold.id))?;
+    let (mut copies, mut looked_at) = (Vec::new(), BTreeSet::new());
+    let mut released: Vec<Released> = ended.into_iter().map(|hold| Released { hold, versions: 0 }).collect();
+    for Released { hold, versions } in &mut released {
+        for version in table.versions(&hold.subject)? {
+            if !looked_at.insert(version.first) {
+                continue;
+            }
+            let left = left_by(&table.holds_on(&version.id)?, &version.id, version.first, version.owner);
+            let missed = version.rows.iter().fold(left, |missed, (_, reach)| missed.and(&reach.clone().not()));
+            if !missed.is_nobody() {
+                *versions += 1;
+                copies.push((version, missed));
+            }
         }
     }
     let kinds: Vec<_> =
@@ -282,19 +305,15 @@ pub fn release(table: &mut impl Table, id: Uuid, now: Timestamp) -> Result<Optio
     for (stamp, (version, missed)) in &stamped {
         table.copy_row(version.first, *stamp, missed)?;
     }
-    Ok(Some(Released { hold, versions: copies.len() }))
+    Ok(released)
 }
 
-/// Releases every hold whose time has come: the earliest first, and of those of one time, the first placed.
+/// Releases every hold whose time has come.
 pub fn release_due(table: &mut impl Table, now: Timestamp) -> Result<Vec<Released>, StoreError> {
-    let mut due: Vec<(Timestamp, Uuid)> =
-        table.holds()?.iter().filter_map(|hold| Some((hold.due()?, hold.id))).filter(|(due, _)| *due <= now).collect();
-    due.sort_by_key(|(due, _)| *due);
-    let mut released = Vec::new();
-    for (_, id) in due {
-        released.extend(release(table, id, now)?);
-    }
-    Ok(released)
+    let mut due: Vec<Hold> =
+        table.holds()?.into_iter().filter(|hold| hold.due().is_some_and(|due| due <= now)).collect();
+    due.sort_by_key(Hold::due);
+    release_all(table, due, now)
 }
 
 /// Looks again at what waits for the definition of a marking, now that `arrived` are there: where all of
@@ -305,17 +324,19 @@ pub(super) fn settle(
     rules: Rules,
     now: Timestamp,
 ) -> Result<Vec<Released>, StoreError> {
-    let mut released = Vec::new();
+    let mut known = Vec::new();
     for hold in table.holds()? {
         let Until::Marking { ids, level, before } = &hold.until else { continue };
         if !ids.iter().any(|id| arrived.contains(&id.as_str())) {
             continue;
         }
+        let mut is_known = true;
         for version in table.versions(&hold.subject)? {
             let world = World::new(version.owner, *level, now);
             let markings = markings(&table.text(version.first)?);
             let (terms, unknown) = admission::terms(table, &markings, world)?;
             if !unknown.is_empty() {
+                is_known = false;
                 continue;
             }
             let level = terms.level.unwrap_or(rules.unmarked);
@@ -323,10 +344,12 @@ pub(super) fn settle(
             for wait in waits(terms.starts, level, *before, rules, now) {
                 place(table, &Hold::of_version(&version.id, version.first, wait, now))?;
             }
-            released.extend(release(table, hold.id, now)?);
+        }
+        if is_known {
+            known.push(hold);
         }
     }
-    Ok(released)
+    release_all(table, known, now)
 }
 
 fn markings(text: &[u8]) -> Vec<String> {

@@ -10,7 +10,7 @@ use crate::stix::head::Spec;
 use crate::stix::json::{self, Digest};
 use crate::stix::rules::version::Lineage;
 use crate::stix::sharing::Sharing;
-use crate::store::hold::{self, Hold, Until};
+use crate::store::hold::{self, Until};
 use crate::store::{Author, Candidate, Offer, Push, StoreError};
 use crate::taxii::timestamp::Timestamp;
 use std::collections::HashMap;
@@ -95,8 +95,8 @@ fn said(text: &[u8]) -> Terms {
 pub(super) struct Admission<'p> {
     push: &'p Push,
     now: Timestamp,
-    /// The holds in force.
-    holds: &'p [Hold],
+    /// Whether any hold is in force.
+    is_held: bool,
     /// The first offer of each id that will be added.
     first: HashMap<&'p str, usize>,
     /// What the latest offer of each id that will be added says, and what its level counts as.
@@ -112,9 +112,9 @@ pub(super) struct Admission<'p> {
 type Identity<'p> = (&'p str, Option<(Spec, &'p str)>);
 
 impl<'p> Admission<'p> {
-    pub(super) fn of(push: &'p Push, now: Timestamp, holds: &'p [Hold]) -> Self {
+    pub(super) fn of(push: &'p Push, now: Timestamp, is_held: bool) -> Self {
         let (first, latest, added, definitions) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Self { push, now, holds, first, latest, added, definitions }
+        Self { push, now, is_held, first, latest, added, definitions }
     }
 
     /// Marking definitions first: what they mark may stand before them.
@@ -233,8 +233,10 @@ impl<'p> Admission<'p> {
         let id = candidate.head.id.as_str();
         let mut others = Vec::new();
         for spec in [Spec::V20, Spec::V21] {
-            let latest = table.latest(id, spec, self.push.world)?;
-            others.extend(latest.map(|latest| (latest.lineage.clone(), self.counts_as(id, &latest))));
+            if let Some(latest) = table.latest(id, spec, self.push.world)? {
+                let level = self.counts_as(table, id, &latest)?;
+                others.push((latest.lineage, level));
+            }
         }
         others.extend(self.latest.get(id).map(|(lineage, level)| ((*lineage).clone(), *level)));
         let mut findings = Verdict::default();
@@ -316,9 +318,10 @@ impl<'p> Admission<'p> {
     }
 
     /// What the level of a stored version counts as: that of one which waits for a decision is not yet true.
-    fn counts_as(&self, id: &str, latest: &Latest) -> Level {
-        let holds = self.holds.iter().filter(|hold| hold.is_of_version(id, latest.added));
-        holds.fold(latest.level, |level, hold| hold.until.counts_as(level))
+    fn counts_as(&self, table: &mut impl Table, id: &str, latest: &Latest) -> Result<Level, StoreError> {
+        let holds = if self.is_held { table.holds_on(id)? } else { Vec::new() };
+        let of_it = holds.iter().filter(|hold| hold.is_of_version(id, latest.added));
+        Ok(of_it.fold(latest.level, |level, hold| hold.until.counts_as(level)))
     }
 
     fn submitter(&self) -> OrganisationKey {

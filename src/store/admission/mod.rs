@@ -99,9 +99,9 @@ pub struct Addition<'p> {
 
 /// Adds what may be added of `push` to `table`. Gives the status, and the audit entries to write with it.
 pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Status, Vec<Entry>), StoreError> {
-    let holds = table.holds()?;
-    let decisions = Admission::of(push, now, &holds).judge_all(table)?;
-    let stamps = keep(table, push, &decisions, &holds, now)?;
+    let is_held = table.is_held()?;
+    let decisions = Admission::of(push, now, is_held).judge_all(table)?;
+    let stamps = keep(table, push, &decisions, is_held, now)?;
     let mut entries = downgrades(push, &decisions, now);
     if !push.dry_run {
         let arrived: Vec<&str> = definitions(push, &stamps).collect();
@@ -128,7 +128,7 @@ fn keep(
     table: &mut impl Table,
     push: &Push,
     decisions: &[Option<Decision>],
-    holds: &[Hold],
+    is_held: bool,
     now: Timestamp,
 ) -> Result<HashMap<usize, Timestamp>, StoreError> {
     let mut additions = Vec::new();
@@ -136,7 +136,9 @@ fn keep(
         if let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) {
             let Admitted { owner, level, ends, ref waits, .. } = **admitted;
             // Whatever is added now is later than what any hold begins with.
-            let left = hold::left_by(holds, candidate.head.id.as_str(), Timestamp::LAST, owner);
+            let id = candidate.head.id.as_str();
+            let holds = if is_held { table.holds_on(id)? } else { Vec::new() };
+            let left = hold::left_by(&holds, id, Timestamp::LAST, owner);
             let reach = if waits.is_empty() { left } else { Reach::Only([owner].into()) };
             let date_added = Timestamp::EPOCH;
             additions.push((at, waits, Addition { candidate, level, ends, owner, reach, date_added }));

@@ -236,6 +236,14 @@ impl Rows for Shelf {
         Ok(self.holds.clone())
     }
 
+    fn is_held(&mut self) -> Result<bool, StoreError> {
+        Ok(!self.holds.is_empty())
+    }
+
+    fn holds_on(&mut self, object: &str) -> Result<Vec<Hold>, StoreError> {
+        Ok(self.holds.iter().filter(|hold| hold.object().is_none_or(|of| of == object)).cloned().collect())
+    }
+
     fn keep_hold(&mut self, hold: &Hold) -> Result<(), StoreError> {
         self.holds.push(hold.clone());
         Ok(())

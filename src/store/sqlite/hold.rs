@@ -61,12 +61,29 @@ impl Rows for Shelf<'_> {
         holds(self.connection, self.collection)
     }
 
+    fn is_held(&mut self) -> Result<bool, StoreError> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM hold WHERE collection = ?)";
+        Ok(self.connection.prepare_cached(SQL)?.query_row([self.collection.0], |row| row.get(0))?)
+    }
+
+    fn holds_on(&mut self, object: &str) -> Result<Vec<Hold>, StoreError> {
+        const SQL: &str = "SELECT id, subject, withheld, until, reason, placed, placed_by FROM hold
+            WHERE collection = ?1 AND object = ?2
+            UNION ALL SELECT id, subject, withheld, until, reason, placed, placed_by FROM hold
+            WHERE collection = ?1 AND object IS NULL";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let holds = statement.query_map(params![self.collection.0, object], hold)?;
+        Ok(holds.collect::<Result<_, _>>()?)
+    }
+
     fn keep_hold(&mut self, hold: &Hold) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO hold (id, collection, subject, withheld, until, due, reason, placed, placed_by)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const SQL: &str =
+            "INSERT INTO hold (id, collection, object, subject, withheld, until, due, reason, placed, placed_by)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.connection.prepare_cached(SQL)?.execute(params![
             hold.id.as_bytes(),
             self.collection.0,
+            hold.object(),
             text(&hold.subject),
             text(&hold.from),
             text(&hold.until),
@@ -182,8 +199,8 @@ impl Shelf<'_> {
 
     /// Forgets the holds of a version that is gone.
     pub(super) fn forget_holds_of(&self, object: &str, added: Timestamp) -> Result<(), StoreError> {
-        const SQL: &str = "DELETE FROM hold WHERE collection = ? AND subject = ?";
-        let values = params![self.collection.0, text(&Subject::Version { object: object.to_owned(), added })];
+        const SQL: &str = "DELETE FROM hold WHERE collection = ? AND object = ? AND subject = ?";
+        let values = params![self.collection.0, object, text(&Subject::Version { object: object.to_owned(), added })];
         self.connection.prepare_cached(SQL)?.execute(values)?;
         Ok(())
     }

@@ -227,6 +227,7 @@ const TRUST: &str = "
         key INTEGER PRIMARY KEY AUTOINCREMENT,
         id BLOB NOT NULL UNIQUE,
         collection INTEGER NOT NULL REFERENCES collection (key),
+        object TEXT,
         subject TEXT NOT NULL,
         withheld TEXT NOT NULL,
         until TEXT NOT NULL,
@@ -235,6 +236,7 @@ const TRUST: &str = "
         placed INTEGER NOT NULL,
         placed_by INTEGER
     ) STRICT;
+    CREATE INDEX hold_by_object ON hold (collection, object);
     CREATE INDEX hold_by_due ON hold (due) WHERE due IS NOT NULL;
 ";
 
