@@ -106,6 +106,10 @@ impl Holding {
         let id = Uuid::try_parse(id).map_err(|_| Error::Absent)?;
         let holds = self.exchange.store.holds(self.collection.key)?;
         let hold = holds.iter().find(|hold| hold.id == id).ok_or(Error::Absent)?;
+        if let (Subject::Version { .. }, Until::Time(starts)) = (&hold.subject, &hold.until) {
+            let reason = format!("a marking of the object says that it starts at {starts}");
+            return Err(Malformed::new("hold", &reason).into());
+        }
         if let Until::Marking { ids, .. } = &hold.until {
             let reason = format!("nobody knows how far the object may travel: add {}", ids.join(", "));
             return Err(Malformed::new("hold", &reason).into());

@@ -384,7 +384,9 @@ rules! {
         assert_eq!((bench.count(ANNA, Level::Clear, ""), bench.count(BERT, Level::Red, "")), (1, 0));
         let hidden = policy(1, r#""tlp":"white","start_date":"2020-01-01T00:00:00Z""#).replacen(r#""created""#, &format!(r#""object_marking_refs":["{}"],"created""#, tlp(Level::Red)), 1);
         bench.push(BERT, Level::Green, &[&hidden]);
-        assert_eq!(bench.count(CARL, Level::Red, "match[type]=indicator"), 1, "its submitter sees the definition");
+        assert_eq!(bench.count(CARL, Level::Red, "match[type]=indicator"), 0, "nobody else says how far it may go");
+        bench.push(ANNA, Level::Red, &[&hidden]);
+        assert_eq!(bench.count(CARL, Level::Red, "match[type]=indicator"), 1, "its owner says that this is meant");
         let (clear, green) = (bench.count(CARL, Level::Clear, "match[type]=indicator"), bench.count(CARL, Level::Green, "match[type]=indicator"));
         assert_eq!((clear, green), (1, 1), "it says clear");
     }

@@ -7,10 +7,10 @@
 //! must stay true: of all rows of a version, an organisation reaches at most one; the owner
 //! always reaches the first.
 
-use super::StoreError;
 use super::admission::{self, Table};
 use super::order;
 use super::registry::{Downgrade, Rules};
+use super::{Push, StoreError};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
@@ -316,14 +316,17 @@ pub fn release_due(table: &mut impl Table, now: Timestamp) -> Result<Vec<Release
     release_all(table, due, now)
 }
 
-/// Looks again at what waits for the definition of a marking, now that `arrived` are there: where all of
-/// them are known, level and times are what they say, and what they do not hold is released.
+/// Looks again at what waits for the definition of a marking, now that this push brought the definitions
+/// `arrived`, or said of those that are there that they are meant: where all are known, level and times are
+/// what they say, and what they do not hold is released. Only the owner of what waits, and who manages the
+/// collection, says so: anybody else could open what is not theirs.
 pub(super) fn settle(
     table: &mut impl Table,
     arrived: &[&str],
-    rules: Rules,
+    push: &Push,
     now: Timestamp,
 ) -> Result<Vec<Released>, StoreError> {
+    let (rules, submitter) = (push.rules, push.world.organisation);
     let mut known = Vec::new();
     for hold in table.holds()? {
         let Until::Marking { ids, level, before } = &hold.until else { continue };
@@ -332,6 +335,10 @@ pub(super) fn settle(
         }
         let mut is_known = true;
         for version in table.versions(&hold.subject)? {
+            if version.owner != submitter && !push.manage {
+                is_known = false;
+                continue;
+            }
             let world = World::new(version.owner, *level, now);
             let markings = markings(&table.text(version.first)?);
             let (terms, unknown) = admission::terms(table, &markings, world)?;
@@ -340,6 +347,11 @@ pub(super) fn settle(
                 continue;
             }
             let level = terms.level.unwrap_or(rules.unmarked);
+            if level > rules.ceiling {
+                // It would have been refused: it stays its owner's.
+                is_known = false;
+                continue;
+            }
             table.set_terms(version.first, level, terms.ends)?;
             for wait in waits(terms.starts, level, *before, rules, now) {
                 place(table, &Hold::of_version(&version.id, version.first, wait, now))?;

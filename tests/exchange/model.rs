@@ -365,21 +365,24 @@ impl Model {
 
     /// How many of them are there then. Definitions count before what they mark.
     fn push(&mut self, who: usize, items: &[Item]) -> usize {
-        let (mut came, mut there) = (Vec::new(), 0);
+        let (mut came, mut arrived, mut there) = (Vec::new(), Vec::new(), 0);
         for first in [true, false] {
             for item in items.iter().filter(|item| matches!(item, Item::Definition(_)) == first) {
                 let is_there = self.offer(who, item, &mut came);
                 there += usize::from(is_there);
-                if let (Item::Definition(k), false) = (item, is_there) {
-                    self.refused.push(*k);
+                match (item, is_there) {
+                    (Item::Definition(k), false) => self.refused.push(*k),
+                    (Item::Definition(k), true) => arrived.push(*k),
+                    _ => {}
                 }
             }
         }
         self.refused.clear();
-        let arrived: Vec<usize> = came.iter().filter_map(|entry| entry.defines).collect();
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
-            if entry.waiting.iter().any(|k| arrived.contains(k)) {
+            // Nobody else says how far it may go, but who manages the collection.
+            let may_say = entry.owner == who || who == WEST;
+            if may_say && entry.waiting.iter().any(|k| arrived.contains(k)) {
                 let (terms, waiting) = self.terms(entry.owner, entry.clearance, &entry.marks);
                 let level = terms.level.unwrap_or(Level::Green);
                 let quarantined = self.is_quarantined(level, entry.before);
@@ -671,7 +674,7 @@ fn place(model: &mut Model, real: &impl Real, (n, ago): (Option<usize>, u64), fr
     }
 }
 
-/// Releases a hold that somebody placed, or that the server did on a version.
+/// Releases a hold that somebody placed, or that the server did for a downgrade.
 fn release(model: &mut Model, real: &impl Real, at: usize) {
     let there = real.holds();
     let by_server = |entry: &&Entry| entry.quarantined || entry.starts.is_some() || !entry.waiting.is_empty();
@@ -680,8 +683,9 @@ fn release(model: &mut Model, real: &impl Real, at: usize) {
     assert_eq!(there.len(), model.holds.len() + waits, "{there:?}");
     let Some(hold) = there.get(at % there.len().max(1)) else { return };
     let uuid = hold["id"].as_str().unwrap();
-    if hold.get("until_defined").is_some() {
-        assert_eq!(real.release(uuid), 400);
+    let starts = hold.get("version_added").is_some() && hold.get("until").is_some();
+    if starts || hold.get("until_defined").is_some() {
+        assert_eq!(real.release(uuid), 400, "what a marking says, nobody releases");
         return;
     }
     assert_eq!(real.release(uuid), 200);
@@ -690,8 +694,7 @@ fn release(model: &mut Model, real: &impl Real, at: usize) {
         return;
     };
     let at = version_added(model, real, added);
-    let entry = &mut model.entries[at];
-    if hold.get("until").is_some() { entry.starts = None } else { entry.quarantined = false }
+    model.entries[at].quarantined = false;
 }
 
 /// The place in the model of the version that was first added then.

@@ -104,9 +104,9 @@ pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Statu
     let stamps = keep(table, push, &decisions, is_held, now)?;
     let mut entries = downgrades(push, &decisions, now);
     if !push.dry_run {
-        let arrived: Vec<&str> = definitions(push, &stamps).collect();
+        let arrived: Vec<&str> = definitions(push, &decisions).collect();
         if !arrived.is_empty() {
-            let released = hold::settle(table, &arrived, push.rules, now)?;
+            let released = hold::settle(table, &arrived, push, now)?;
             entries.extend(released.iter().map(|released| released.entry(&push.collection_id, now)));
         }
     }
@@ -115,10 +115,12 @@ pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Statu
     Ok((status, entries))
 }
 
-/// The ids of the marking definitions that were added.
-fn definitions<'p>(push: &'p Push, stamps: &HashMap<usize, Timestamp>) -> impl Iterator<Item = &'p str> {
-    stamps.keys().filter_map(|at| match &push.offers[*at] {
-        Offer::Sound(candidate) if candidate.says.is_some() => Some(candidate.head.id.as_str()),
+/// The ids of the marking definitions that were added, or are there as they were sent.
+fn definitions<'p>(push: &'p Push, decisions: &'p [Option<Decision>]) -> impl Iterator<Item = &'p str> {
+    push.offers.iter().zip(decisions).filter_map(|(offer, decision)| match (offer, decision) {
+        (Offer::Sound(candidate), Some(Decision::Add(_) | Decision::Held(_))) if candidate.says.is_some() => {
+            Some(candidate.head.id.as_str())
+        }
         _ => None,
     })
 }
