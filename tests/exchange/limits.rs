@@ -39,6 +39,8 @@ fn an_answer_that_nobody_takes_ends_the_connection() {
     let asking = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", objects(RW));
     // More than all buffers between here and there can hold.
     connection.write_all(asking.repeat(15).as_bytes()).unwrap();
+    // Once it answers, it knows of the connection.
+    connection.read_exact(&mut [0]).unwrap();
     let begun = entente::clock::stopwatch();
     while !server.metrics().contains("entente_connections 0") {
         assert!(begun.elapsed() < PATIENCE, "the connection is still there");
