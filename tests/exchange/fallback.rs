@@ -1,6 +1,6 @@
 //! The fallback listener: who has no certificate, and shows a secret.
 
-use crate::support::actor::{Actor, TAXII, ask, request};
+use crate::support::actor::{Actor, Connection, TAXII, ask, request};
 use crate::support::clock::Turnable;
 use crate::support::endpoints;
 use crate::support::objects::{envelope, id, indicator, marked};
@@ -9,6 +9,7 @@ use crate::support::trail::{Trail, until};
 use crate::support::{Answer, MISSING, NO, RO, RW, Server, WO};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use entente::access::credential::{Credential, Proof};
 use entente::access::level::Level;
 use entente::access::proof::certificate::Certificate;
 use entente::access::proof::secret;
@@ -439,4 +440,33 @@ fn a_refusal_names_the_secret_that_was_shown_and_a_foreign_cursor_is_one() {
         assert_eq!((&refusal["reason"], &refusal["organisation"]), (&reason.into(), &"reader".into()));
         assert_eq!(refusal["credential"], key);
     }
+}
+
+/// A connection on which many answers are under way, more than all buffers hold.
+fn downloading(server: &Server, secret: &str) -> Connection {
+    let mut connection = server.without_certificate().connect().unwrap();
+    let asking = format!("GET {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {secret}\r\n\r\n", objects(RW));
+    connection.write_all(asking.repeat(15).as_bytes()).unwrap();
+    connection.read_exact(&mut [0; 1000]).unwrap();
+    connection
+}
+
+#[test]
+fn a_running_download_ends_when_its_secret_is_revoked_and_no_other_does() {
+    let server = start();
+    let large = format!(r#"{{"type":"x-large","id":"{}","text":"{}"}}"#, id("x-large", 1), "x".repeat(3 << 20));
+    server.actor("writer").post(&objects(RW), &envelope(&[large])).must_be(202);
+    let secrets = [(); 2].map(|()| server.secret("reader", &Terms::default()));
+    let [mut cut, mut other] = secrets.each_ref().map(|secret| downloading(&server, secret));
+    let credentials = server.admin.overview().unwrap().registry.credentials;
+    let is_first = |credential: &&Credential| match &credential.proof {
+        Proof::Secret(terms) => terms.hash == secret::hash(&secrets[0]),
+        _ => false,
+    };
+    let fingerprint = credentials.iter().find(is_first).unwrap().fingerprint().to_string();
+    until("both are there", || server.metrics().contains("entente_connections 2\n"));
+    server.admin.revoke("reader", &fingerprint).unwrap();
+    until("one is cut off", || server.metrics().contains("entente_connections 1\n"));
+    assert!(cut.read_to_end(&mut Vec::new()).is_err(), "the rest came, too");
+    other.read_exact(&mut vec![0; 40 << 20]).unwrap();
 }
