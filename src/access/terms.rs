@@ -39,11 +39,11 @@ impl From<&Sharing> for Terms {
     fn from(sharing: &Sharing) -> Self {
         // STIX's years are those of TAXII's timestamps; finer digits are cut.
         let time = |time: &timestamp::Timestamp| Timestamp::parse(&format!("{}Z", time.instant()));
-        Self {
-            level: sharing.colour.map(Level::from),
-            starts: sharing.starts.as_ref().and_then(time),
-            ends: sharing.ends.as_ref().and_then(time),
-        }
+        let (starts, ends) = (sharing.starts.as_ref().map(time), sharing.ends.as_ref().map(time));
+        // A time that cannot be told, as a leap second, closes.
+        let odd = (starts == Some(None) || ends == Some(None)).then_some(Level::Red);
+        let level = sharing.colour.map(Level::from).max(odd);
+        Self { level, starts: starts.flatten(), ends: ends.flatten() }
     }
 }
 

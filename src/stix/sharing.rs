@@ -124,12 +124,11 @@ fn acs_is_open(extension: &Value) -> bool {
     let privileged =
         defaults.split('&').filter(|default| default.starts_with("privdefault=")).eq(["privdefault=permit"]);
     let known = ["PUBREL", "FOUO", "AIS", "NO-PII-PRESENT", "INFORMATION-DIRECTLY-RELATED-TO-CYBERSECURITY-THREAT"];
-    let limits =
-        ["caveat", "sensitivity", "shareability", "entity", "permitted_nationalities", "permitted_organizations"];
+    let understood = ["classification", "formal_determination"];
     shared
         && control["classification"] == "U"
         && items(&control["formal_determination"]).all(|one| known.iter().any(|known| one == known))
-        && limits.iter().all(|limit| control.get(limit).is_none())
+        && control.as_object().is_some_and(|control| control.keys().all(|name| understood.contains(&name.as_str())))
         && items(&extension["further_sharing"]).all(|sharing| sharing["rule_effect"] == "permit")
         && items(&extension["access_privilege"])
             .all(|privilege| privilege["rule_effect"] == "permit" || is_moot(privilege))
@@ -209,7 +208,7 @@ mod tests {
             |acs| acs["control_set"]["formal_determination"] = json!(["PUBREL", "NF"]),
             |acs| acs["control_set"]["formal_determination"] = json!("PUBREL"),
             |acs| acs["control_set"]["permitted_nationalities"] = json!(["USA"]),
-            |acs| acs["control_set"]["caveat"] = json!(["FISA"]),
+            |acs| acs["control_set"]["logical_authority_category"] = json!(["X"]),
             |acs| acs["further_sharing"] = json!([{"rule_effect": "deny", "sharing_scope": ["FOREIGNGOV"]}]),
         ];
         closed.into_iter().for_each(|close| assert_eq!(acs_with(close), Some(Colour::Red)));

@@ -140,8 +140,6 @@ pub trait Rows {
     fn versions(&mut self, subject: &Subject) -> Result<Vec<Version>, StoreError>;
     /// Sets who reaches the row that was added at this time.
     fn set_reach(&mut self, row: Timestamp, reach: &Reach) -> Result<(), StoreError>;
-    /// Removes a row that is not a version's first.
-    fn remove_row(&mut self, row: Timestamp) -> Result<(), StoreError>;
     /// Adds a row, at a later time, of the version that was first added at this one.
     fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError>;
     /// The text of the version that was first added at this time.
@@ -264,9 +262,8 @@ pub fn place(rows: &mut impl Rows, hold: &Hold) -> Result<(), StoreError> {
         let left = hold.leaves(version.owner);
         for (row, reach) in version.rows {
             let narrowed = reach.and(&left);
-            if narrowed.is_nobody() && row != version.first {
-                rows.remove_row(row)?;
-            } else if narrowed != reach {
+            // A row that reaches nobody any more stays: the trail names those who were given it by its time.
+            if narrowed != reach {
                 rows.set_reach(row, &narrowed)?;
             }
         }

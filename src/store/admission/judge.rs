@@ -187,7 +187,7 @@ impl<'p> Admission<'p> {
         }
         let Some(version) = &candidate.head.version else { return Ok(refused("/id", OTHER_CONTENT)) };
         for spec in [Spec::V20, Spec::V21] {
-            if let Some(held) = table.version(id, spec, version.instant(), self.push.world)? {
+            if let Some(held) = table.version(id, spec, version.instant(), self.world())? {
                 return Ok(Decision::Held(held.version));
             }
         }
@@ -207,7 +207,7 @@ impl<'p> Admission<'p> {
         let is_new = owner.is_none() && !self.first.contains_key(id);
         let owner = owner.unwrap_or(self.submitter());
         let may_add = owner == self.submitter() || self.push.manage;
-        if let Some(held) = table.version(id, candidate.head.spec, instant, self.push.world)? {
+        if let Some(held) = table.version(id, candidate.head.spec, instant, self.world())? {
             return Ok(match (held.visible, held.content == candidate.content) {
                 (true, true) => Decision::Held(held.version),
                 (true, false) if may_add => refused("/id", OTHER_CONTENT),
@@ -233,7 +233,7 @@ impl<'p> Admission<'p> {
         let id = candidate.head.id.as_str();
         let mut others = Vec::new();
         for spec in [Spec::V20, Spec::V21] {
-            if let Some(latest) = table.latest(id, spec, self.push.world)? {
+            if let Some(latest) = table.latest(id, spec, self.world())? {
                 let level = self.counts_as(table, id, &latest)?;
                 others.push((latest.lineage, level));
             }
@@ -253,7 +253,7 @@ impl<'p> Admission<'p> {
     }
 
     fn unversioned(&mut self, table: &mut impl Table, candidate: &'p Candidate) -> Result<Decision, StoreError> {
-        let visible = table.unversioned(candidate.head.id.as_str(), self.push.world)?;
+        let visible = table.unversioned(candidate.head.id.as_str(), self.world())?;
         if !visible.is_empty() {
             let same = visible.into_iter().find(|held| held.content == candidate.content);
             return Ok(same.map_or_else(|| refused("/id", OTHER_OBSERVABLE), |held| Decision::Held(held.version)));
@@ -322,6 +322,11 @@ impl<'p> Admission<'p> {
         let holds = if self.is_held { table.holds_on(id)? } else { Vec::new() };
         let of_it = holds.iter().filter(|hold| hold.is_of_version(id, latest.added));
         Ok(of_it.fold(latest.level, |level, hold| hold.until.counts_as(level)))
+    }
+
+    /// What the submitter's organisation sees of its own counts, also where a secret would not show it.
+    fn world(&self) -> World {
+        World { own: Level::Red, ..self.push.world }
     }
 
     fn submitter(&self) -> OrganisationKey {

@@ -277,11 +277,6 @@ impl Rows for Shelf {
         Ok(())
     }
 
-    fn remove_row(&mut self, row: Timestamp) -> Result<(), StoreError> {
-        self.entries.retain(|entry| entry.date_added != row);
-        Ok(())
-    }
-
     fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
         let copy = self.rows_of(first).next().map(|row| Entry { date_added: to, reach: reach.clone(), ..row.clone() });
         self.entries.extend(copy);

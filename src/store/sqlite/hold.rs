@@ -150,12 +150,6 @@ impl Rows for Shelf<'_> {
         Ok(())
     }
 
-    fn remove_row(&mut self, row: Timestamp) -> Result<(), StoreError> {
-        const SQL: &str = "DELETE FROM entry WHERE collection = ? AND date_added = ?";
-        self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, row.micros()])?;
-        self.forget_row(row.micros())
-    }
-
     fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO entry (collection, date_added, id, type, spec, rank, version, level, owner,
                 newer, older, newer_spec, mixed, content, body, ends, reach)

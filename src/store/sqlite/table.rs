@@ -228,13 +228,16 @@ impl Shelf<'_> {
     /// Tells whether an entry of this owner makes levels not tell any more who sees which entries of an
     /// object, or whether they do not already; if so, marks all of them.
     pub(super) fn mix(&self, id: &str, owner: OrganisationKey, special: bool) -> Result<bool, StoreError> {
-        const ANY: &str = "SELECT EXISTS (SELECT 1 FROM entry INDEXED BY entry_by_version
-            WHERE collection = ? AND id = ? AND (mixed OR owner <> ?))";
-        const MARK: &str =
-            "UPDATE entry INDEXED BY entry_by_version SET mixed = 1 WHERE collection = ? AND id = ? AND mixed = 0";
-        let others = params![self.collection.0, id, owner.0];
-        let mixed = special || self.connection.prepare_cached(ANY)?.query_row(others, |row| row.get(0))?;
-        if mixed {
+        // All entries of an object carry the same mark, and where it is not set, have the same owner.
+        const ONE: &str = "SELECT mixed, owner FROM entry INDEXED BY entry_by_version
+            WHERE collection = ? AND id = ? LIMIT 1";
+        const MARK: &str = "UPDATE entry INDEXED BY entry_by_version SET mixed = 1 WHERE collection = ? AND id = ?";
+        let object = params![self.collection.0, id];
+        let one: Option<(bool, i64)> =
+            self.connection.prepare_cached(ONE)?.query_row(object, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let was = one.is_some_and(|(mixed, _)| mixed);
+        let mixed = special || was || one.is_some_and(|(_, other)| other != owner.0);
+        if mixed && !was {
             self.connection.prepare_cached(MARK)?.execute(params![self.collection.0, id])?;
         }
         Ok(mixed)
@@ -285,11 +288,17 @@ impl Shelf<'_> {
             return Ok((if seen && !owned { Deleted::Forbidden } else { Deleted::Absent }, doomed));
         }
         self.remember_owner(&deletion.id)?;
-        for gone in &doomed {
-            self.remove(gone.date_added.micros())?;
+        let mut gone = Vec::new();
+        for version in &doomed {
+            let has_none = version.version == version.date_added.to_string();
+            for row in self.remove(version.date_added.micros())? {
+                let shown = if has_none { row.to_string() } else { version.version.clone() };
+                gone.push(audit::Gone { date_added: row, version: shown, ..version.clone() });
+            }
         }
+        gone.sort_by_key(|row| row.date_added);
         self.rebuild(&deletion.id)?;
-        Ok((Deleted::Versions(doomed.len()), doomed))
+        Ok((Deleted::Versions(doomed.len()), gone))
     }
 
     fn finds(&self, scan: &Scan<'_>) -> Result<bool, StoreError> {
@@ -311,8 +320,8 @@ impl Shelf<'_> {
         Ok(())
     }
 
-    /// Removes the version that a row is of, with all its rows and holds.
-    fn remove(&self, date_added: i64) -> Result<(), StoreError> {
+    /// Removes the version that a row is of, with all its rows and holds. Gives when each row was added.
+    fn remove(&self, date_added: i64) -> Result<Vec<Timestamp>, StoreError> {
         const FIND: &str = "SELECT body, id FROM entry WHERE collection = ? AND date_added = ?";
         const ROWS: &str = "DELETE FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND body = ?
             RETURNING date_added";
@@ -321,13 +330,14 @@ impl Shelf<'_> {
             self.connection.prepare_cached(FIND)?.query_row(find, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut rows = self.connection.prepare_cached(ROWS)?;
         let rows = rows.query_map(params![self.collection.0, id, body], |row| row.get::<_, i64>(0))?;
-        for row in rows.collect::<Result<Vec<_>, _>>()? {
-            self.forget_row(row)?;
-            self.forget_holds_of(&id, Timestamp::from_micros(row))?;
+        let rows: Vec<Timestamp> = rows.map(|row| row.map(Timestamp::from_micros)).collect::<Result<_, _>>()?;
+        for row in &rows {
+            self.forget_row(row.micros())?;
+            self.forget_holds_of(&id, *row)?;
         }
         self.connection.prepare_cached("DELETE FROM body WHERE key = ?")?.execute([body])?;
         self.connection.prepare_cached("DELETE FROM lineage WHERE body = ?")?.execute([body])?;
-        Ok(())
+        Ok(rows)
     }
 
     /// Works out anew what the remaining entries of an object carry of each other: one way down
