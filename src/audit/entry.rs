@@ -108,6 +108,8 @@ pub enum Action {
         collection: String,
         /// The hold's id.
         hold: String,
+        /// The object that it was about, if it was about one.
+        object: Option<String>,
         /// How many versions others can see since.
         versions: usize,
     },
@@ -245,8 +247,9 @@ impl Action {
                 members.short(&[("collection", collection), ("hold", hold), ("reason", reason)]);
                 members.plain("terms", terms, LONGEST_QUERY);
             }
-            Self::Release { collection, hold, versions } => {
+            Self::Release { collection, hold, object, versions } => {
                 members.short(&[("collection", collection), ("hold", hold)]);
+                members.maybe("object", object.as_deref(), LONGEST);
                 members.number("versions", *versions);
             }
             Self::Delete { collection, object, deleted } => {
@@ -429,7 +432,7 @@ mod tests {
                 quarantined: true,
             },
             Action::Hold { collection: id(), hold: text(), terms: text(), reason: text() },
-            Action::Release { collection: id(), hold: text(), versions: 3 },
+            Action::Release { collection: id(), hold: text(), object: Some(text()), versions: 3 },
             Action::DryRun { collection: id(), status: id(), successes: 0, failures: 2 },
             Action::Delete {
                 collection: id(),

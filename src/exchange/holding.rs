@@ -106,6 +106,12 @@ impl Holding {
         let id = Uuid::try_parse(id).map_err(|_| Error::Absent)?;
         let holds = self.exchange.store.holds(self.collection.key)?;
         let hold = holds.iter().find(|hold| hold.id == id).ok_or(Error::Absent)?;
+        if let (From::Organisations(from), Some(own)) = (&hold.from, self.organisation)
+            && from.contains(&own)
+        {
+            // Whom it is held from does not end it, whatever else it manages.
+            return Err(Error::Forbidden);
+        }
         if let (Subject::Version { .. }, Until::Time(starts)) = (&hold.subject, &hold.until) {
             let reason = format!("a marking of the object says that it starts at {starts}");
             return Err(Malformed::new("hold", &reason).into());

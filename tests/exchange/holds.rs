@@ -111,3 +111,14 @@ fn a_hold_is_no_larger_than_a_hold_can_be() {
     let wanted = json!({"object": id("indicator", 1), "until": in_an_hour(&clock), "reason": "x".repeat(64 << 10)});
     assert!(manager.post(&holds(), &wanted.to_string()).must_fail(413).contains("65536 octets"));
 }
+
+#[test]
+fn a_manager_does_not_end_what_is_held_from_it() {
+    let (server, clock) = server();
+    let manager = server.actor("manager");
+    let until = in_an_hour(&clock);
+    let wanted = json!({"object": id("indicator", 1), "withheld_from": ["manager"], "until": until, "reason": "x"});
+    let placed = manager.post(&holds(), &wanted.to_string()).must_be(200).json();
+    manager.delete(&format!("{}{}/", holds(), placed["id"].as_str().unwrap())).must_be(403);
+    server.admin.holding(RW).unwrap().release(placed["id"].as_str().unwrap()).unwrap();
+}

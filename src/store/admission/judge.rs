@@ -74,7 +74,7 @@ pub(in crate::store) fn terms(
     for id in markings {
         let known = match Terms::predefined(id) {
             Some(predefined) => Some(predefined),
-            None => table.definition(id, world)?.map(|text| said(&text)),
+            None => table.definitions(id, world)?.iter().map(|text| said(text)).reduce(Terms::and),
         };
         match known {
             Some(known) => terms = terms.and(known),

@@ -50,8 +50,8 @@ pub trait Table: Rows {
     fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError>;
     /// The latest version of an id that a world sees, in one specification version.
     fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError>;
-    /// The text of a marking definition that a world sees.
-    fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError>;
+    /// The texts of a marking definition that a world sees: of STIX 2.0 and of 2.1 there may be one each.
+    fn definitions(&mut self, id: &str, world: World) -> Result<Vec<Vec<u8>>, StoreError>;
     /// The highest `date_added` ever given in the collection.
     fn newest(&mut self) -> Result<Timestamp, StoreError>;
     /// Keeps an entry.
@@ -250,7 +250,8 @@ impl Released {
     /// The same, whoever ended it.
     pub(super) fn action(&self, collection: &str) -> Action {
         let (collection, hold) = (collection.to_owned(), self.hold.id.to_string());
-        Action::Release { collection, hold, versions: self.versions }
+        let object = self.hold.object().map(str::to_owned);
+        Action::Release { collection, hold, object, versions: self.versions }
     }
 }
 

@@ -197,9 +197,9 @@ impl Table for Shelf {
         Ok(latest.map(|entry| Latest { lineage: entry.lineage.clone(), level: entry.level, added: entry.date_added }))
     }
 
-    fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError> {
+    fn definitions(&mut self, id: &str, world: World) -> Result<Vec<Vec<u8>>, StoreError> {
         let visible = self.entries.iter().filter(|entry| entry.id == id && entry.is_in(world));
-        Ok(visible.max_by_key(|entry| (entry.spec, entry.instant())).map(|entry| entry.text.clone()))
+        Ok(visible.map(|entry| entry.text.clone()).collect())
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {

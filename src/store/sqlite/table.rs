@@ -88,14 +88,14 @@ impl Table for Shelf<'_> {
         self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, read).optional())
     }
 
-    fn definition(&mut self, id: &str, world: World) -> Result<Option<Vec<u8>>, StoreError> {
+    fn definitions(&mut self, id: &str, world: World) -> Result<Vec<Vec<u8>>, StoreError> {
         let sql = format!(
             "SELECT b.text FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body
-             WHERE e.collection = :collection AND e.id = :id AND {} ORDER BY e.spec DESC, e.rank DESC LIMIT 1",
+             WHERE e.collection = :collection AND e.id = :id AND {}",
             visible("e")
         );
         let own: [(&str, &dyn ToSql); 2] = [(":collection", &self.collection.0), (":id", &id)];
-        self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, |row| row.get(0)).optional())
+        self.in_world(&sql, world, &own, |statement, values| statement.query_map(values, |row| row.get(0))?.collect())
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
