@@ -688,6 +688,11 @@ fn release(model: &mut Model, real: &impl Real, at: usize) {
         assert_eq!(real.release(uuid), 400, "what a marking says, nobody releases");
         return;
     }
+    let names = hold.get("withheld_from").and_then(Value::as_array);
+    if names.is_some_and(|names| names.iter().any(|name| name == ORGANISATIONS[WEST])) {
+        assert_eq!(real.release(uuid), 403, "nobody ends what is held from it");
+        return;
+    }
     assert_eq!(real.release(uuid), 200);
     let Some(added) = hold.get("version_added") else {
         model.holds.retain(|hold| hold.uuid != uuid);
