@@ -102,9 +102,7 @@ impl Tlp {
         let name = object
             .get("name")
             .is_none_or(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case(self.name)));
-        // Nobody created it but the standard.
-        let nobodys = !has("created_by_ref");
-        says && name && nobodys && created.is_some_and(|created| created.instant() == self.created)
+        says && name && created.is_some_and(|created| created.instant() == self.created)
     }
 }
 
