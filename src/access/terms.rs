@@ -5,9 +5,10 @@ use crate::stix::marking;
 use crate::stix::sharing::{Colour, Sharing};
 use crate::stix::timestamp;
 use crate::taxii::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// How far an object may travel, and when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// The highest level that a marking asks for; `None` if none does.
     pub level: Option<Level>,
@@ -32,6 +33,13 @@ impl Terms {
             starts: self.starts.max(other.starts),
             ends: self.ends.into_iter().chain(other.ends).min(),
         }
+    }
+
+    /// Whether these let an object travel further, earlier or longer than others did.
+    pub fn loosen(self, others: Self) -> bool {
+        let earlier = others.starts.is_some_and(|starts| self.starts.is_none_or(|own| own < starts));
+        let longer = others.ends.is_some_and(|ends| self.ends.is_none_or(|own| own > ends));
+        self.level < others.level || earlier || longer
     }
 }
 
@@ -60,6 +68,29 @@ mod tests {
         let capitals = marking::TLP[8].id.to_uppercase().replace("MARKING-DEFINITION", "marking-definition");
         assert_eq!(Terms::predefined(&capitals).unwrap().level, Some(Level::Red));
         assert_eq!(Terms::predefined("marking-definition--17d82bb2-eeeb-4898-bda5-3ddbcd2b799d"), None);
+    }
+
+    #[test]
+    fn terms_loosen_others_that_are_higher_or_start_later_or_end_earlier() {
+        let time = |hour: u32| Timestamp::parse(&format!("2026-01-01T{hour:02}:00:00Z"));
+        let terms = |level, starts: Option<u32>, ends: Option<u32>| Terms {
+            level: Some(level),
+            starts: starts.and_then(time),
+            ends: ends.and_then(time),
+        };
+        let before = terms(Level::Amber, Some(5), Some(10));
+        for (after, expected) in [
+            (before, false),
+            (terms(Level::Red, Some(6), Some(9)), false),
+            (terms(Level::Green, Some(5), Some(10)), true),
+            (terms(Level::Amber, Some(4), Some(10)), true),
+            (terms(Level::Amber, None, Some(10)), true),
+            (terms(Level::Amber, Some(5), Some(11)), true),
+            (terms(Level::Amber, Some(5), None), true),
+        ] {
+            assert_eq!(after.loosen(before), expected, "{after:?}");
+        }
+        assert!(!before.loosen(terms(Level::Amber, None, None)));
     }
 
     #[test]

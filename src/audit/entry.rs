@@ -6,6 +6,7 @@
 use super::given::Given;
 use crate::access::credential::Fingerprint;
 use crate::access::level::Level;
+use crate::access::terms::Terms;
 use crate::taxii::timestamp::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -84,10 +85,10 @@ pub enum Action {
         object: String,
         /// The new version.
         version: String,
-        /// The level before.
-        from: Level,
-        /// The level now.
-        to: Level,
+        /// How far, and when, before.
+        from: Terms,
+        /// How far, and when, now.
+        to: Terms,
         /// Whether nobody else sees it until who manages the collection releases it.
         quarantined: bool,
     },
@@ -240,7 +241,7 @@ impl Action {
             }
             Self::Downgrade { collection, object, version, from, to, quarantined } => {
                 members.short(&[("collection", collection), ("object", object), ("version", version)]);
-                members.short(&[("from", from.as_str()), ("to", to.as_str())]);
+                members.loosened(from, to);
                 members.json("quarantined", quarantined);
             }
             Self::Hold { collection, hold, terms, reason } => {
@@ -307,6 +308,16 @@ impl Members {
     fn json(&mut self, name: &'static str, value: &impl Serialize) {
         // Strings, numbers and lists of them always have a JSON form.
         self.0.push((name, serde_json::to_string(value).unwrap_or_default()));
+    }
+
+    fn loosened(&mut self, from: &Terms, to: &Terms) {
+        let level = |terms: &Terms| terms.level.map_or("", Level::as_str);
+        self.short(&[("from", level(from)), ("to", level(to))]);
+        for (name, terms) in [("dates_from", from), ("dates_to", to)] {
+            if terms.starts.is_some() || terms.ends.is_some() {
+                self.json(name, &(terms.starts, terms.ends));
+            }
+        }
     }
 
     fn number(&mut self, name: &'static str, number: impl std::fmt::Display) {
@@ -427,8 +438,8 @@ mod tests {
                 collection: id(),
                 object: text(),
                 version: text(),
-                from: Level::Red,
-                to: Level::Clear,
+                from: Terms { level: Some(Level::Red), ..Terms::default() },
+                to: Terms { level: Some(Level::Clear), ..Terms::default() },
                 quarantined: true,
             },
             Action::Hold { collection: id(), hold: text(), terms: text(), reason: text() },

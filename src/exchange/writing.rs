@@ -97,6 +97,7 @@ impl Writing {
             first,
             rules: self.collection.rules,
             relay: self.relay,
+            managers: self.registry.managers(self.collection.key),
             dry_run,
             offers: self.offers(texts, first, along, requested)?,
         };

@@ -68,7 +68,7 @@ pub fn digest(value: &Value) -> Digest {
 }
 
 /// See [`digest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 /// Every part begins with its kind and its length, so that no two values feed the same octets.

@@ -24,7 +24,7 @@ use crate::stix::head::{Head, Spec};
 use crate::stix::rules::version::Lineage;
 use crate::stix::sharing::Sharing;
 use crate::stix::{json, marking};
-use crate::taxii::filter::{Endpoint, Query};
+use crate::taxii::filter::{Endpoint, Filter, Query};
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
@@ -184,6 +184,7 @@ impl Bench {
             keep_status: 86_400,
             first: 0,
             rules: self.registry().collections[0].rules,
+            managers: Vec::new(),
             relay: false,
             dry_run: false,
             offers,
@@ -306,7 +307,7 @@ rules! {
     fn what_is_held_is_absent_for_those_named_and_new_for_them_when_released(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &version(OTHER_INDICATOR, 1, Level::Green), &observable("198.51.100.1", Level::Green)]);
         let before = bench.stamps_of(CARL, "");
-        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT, ANNA], Until::Release { before: Level::Red });
+        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT, ANNA], Until::Release { before: Terms::default() });
         assert_eq!(bench.stamps_of(BERT, "").len(), 2);
         assert_eq!((bench.stamps_of(CARL, ""), bench.stamps_of(ANNA, "")), (before.clone(), before.clone()), "not from others, never from its owner");
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
@@ -340,7 +341,7 @@ rules! {
     fn everything_from_a_date_on_is_held_though_the_clock_steps_back(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
         bench.wait(10);
-        let hold = bench.hold(Subject::AddedFrom(bench.now()), &[BERT], Until::Release { before: Level::Red });
+        let hold = bench.hold(Subject::AddedFrom(bench.now()), &[BERT], Until::Release { before: Terms::default() });
         bench.micros.fetch_sub(5_000_000, Ordering::Relaxed);
         bench.push(ANNA, Level::Red, &[&version(OTHER_INDICATOR, 1, Level::Green), &observable("198.51.100.1", Level::Green)]);
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(CARL, Level::Red, "")), (1, 3));
@@ -350,13 +351,13 @@ rules! {
 
     fn what_two_holds_keep_is_kept_until_both_are_released_and_can_be_held_again(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
-        let one = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release { before: Level::Red });
-        let two = bench.hold(Subject::AddedFrom(Timestamp::EPOCH), &[BERT, CARL], Until::Release { before: Level::Red });
+        let one = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release { before: Terms::default() });
+        let two = bench.hold(Subject::AddedFrom(Timestamp::EPOCH), &[BERT, CARL], Until::Release { before: Terms::default() });
         assert_eq!(bench.release(one), Some(0));
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(CARL, Level::Red, "")), (0, 0));
         assert_eq!(bench.release(two), Some(1));
         assert_eq!(bench.stamps_of(BERT, ""), bench.stamps_of(CARL, ""));
-        let again = bench.hold(Subject::Object(INDICATOR.into()), &[], Until::Release { before: Level::Red });
+        let again = bench.hold(Subject::Object(INDICATOR.into()), &[], Until::Release { before: Terms::default() });
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(ANNA, Level::Red, "")), (0, 1));
         bench.release(again);
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(ANNA, Level::Red, "")), (1, 1));
@@ -364,10 +365,50 @@ rules! {
         assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(CARL, Level::Red, "")), (0, 0));
     }
 
+    fn what_becomes_visible_while_everything_from_a_date_on_is_held_is_held_too(bench) {
+        let embargo = bench.hold(Subject::Object(INDICATOR.into()), &[], Until::Release { before: Terms::default() });
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &version(OTHER_INDICATOR, 1, Level::Green)]);
+        bench.wait(10);
+        let delay = bench.hold(Subject::AddedFrom(bench.now()), &[BERT], Until::Release { before: Terms::default() });
+        assert_eq!(bench.release(embargo), Some(1));
+        assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(CARL, Level::Red, "")), (1, 2));
+        bench.wait(10);
+        let others = bench.stamps_of(CARL, "");
+        assert_eq!((bench.release(delay), bench.stamps_of(CARL, "")), (Some(1), others.clone()));
+        assert!(bench.stamps_of(BERT, "")[1] > others[1]);
+    }
+
+    fn a_hold_of_very_much_is_placed_and_released_though_much_is_added_meanwhile(bench) {
+        let texts: Vec<String> = (0..2100).map(|n| version(&format!("indicator--33333333-daf2-42bd-843b-{n:012}"), 1, Level::Green)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        bench.push(ANNA, Level::Red, &texts);
+        let before = bench.stamps_of(CARL, "");
+        let hold = bench.hold(Subject::AddedFrom(Timestamp::EPOCH), &[BERT], Until::Release { before: Terms::default() });
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+        bench.push(BERT, Level::Red, &[&version(OTHER_INDICATOR, 1, Level::Green)]);
+        assert_eq!((bench.count(BERT, Level::Red, ""), bench.count(CARL, Level::Red, "")), (1, 2102));
+        bench.wait(1);
+        assert_eq!(bench.release(hold), Some(2101));
+        assert_eq!(bench.stamps_of(CARL, "")[..before.len()], before);
+        let found = bench.stamps_of(BERT, "");
+        assert!(found.len() == 2102 && found.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(bench.release(hold), None);
+    }
+
+    fn a_hold_of_very_much_ends_by_itself_part_by_part(bench) {
+        let texts: Vec<String> = (0..2100).map(|n| version(&format!("indicator--33333333-daf2-42bd-843b-{n:012}"), 1, Level::Green)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        bench.push(ANNA, Level::Red, &texts);
+        bench.hold(Subject::AddedFrom(Timestamp::EPOCH), &[BERT], Until::Time(bench.now().plus_seconds(10)));
+        bench.wait(10);
+        bench.store.tend().unwrap();
+        assert_eq!((bench.count(BERT, Level::Red, ""), bench.store.holds(bench.collection).unwrap()), (2100, vec![]));
+    }
+
     fn an_older_version_is_the_last_one_for_who_is_kept_from_the_newer(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
-        let hold = bench.hold(Subject::AddedFrom(bench.now().plus_seconds(-1)), &[CARL], Until::Release { before: Level::Red });
-        bench.hold(Subject::AddedFrom(Timestamp::from_micros(bench.stamps("")[0] + 1)), &[BERT], Until::Release { before: Level::Red });
+        let hold = bench.hold(Subject::AddedFrom(bench.now().plus_seconds(-1)), &[CARL], Until::Release { before: Terms::default() });
+        bench.hold(Subject::AddedFrom(Timestamp::from_micros(bench.stamps("")[0] + 1)), &[BERT], Until::Release { before: Terms::default() });
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
         assert_eq!(bench.texts(BERT, Level::Red, ""), [version(INDICATOR, 1, Level::Green)]);
         assert_eq!(bench.count(CARL, Level::Red, ""), 0);
@@ -399,6 +440,34 @@ rules! {
         assert_eq!(bench.count(CARL, Level::Red, "match[type]=indicator"), 0);
         bench.push(CARL, Level::Green, &[&marked(&version(OTHER_INDICATOR, 1, Level::Green), 1)]);
         assert_eq!(bench.count(BERT, Level::Red, "match[type]=indicator"), 0);
+    }
+
+    fn anothers_definition_counts_once_its_content_was_sent_or_a_managers_at_once(bench) {
+        let definition = policy(1, r#""tlp":"white","start_date":"2020-01-01T00:00:00Z""#);
+        bench.push(BERT, Level::Red, &[&definition]);
+        bench.push(ANNA, Level::Red, &[&marked(&version(INDICATOR, 1, Level::Green), 1)]);
+        let seen = || bench.count(CARL, Level::Red, "match[type]=indicator");
+        assert_eq!(seen(), 0, "whoever comes first does not say what a marking of others means");
+        bench.push(CARL, Level::Red, &[&definition]);
+        assert_eq!(seen(), 0, "nor does a third");
+        bench.push(ANNA, Level::Red, &[&definition]);
+        bench.push(ANNA, Level::Red, &[&marked(&version(OTHER_INDICATOR, 1, Level::Green), 1)]);
+        assert_eq!(seen(), 2);
+        bench.delete(bench.world(BERT, Level::Red), false, "marking-definition--17d82bb2-eeeb-4898-bda5-000000000001", "match[version]=all");
+        bench.push(BERT, Level::Red, &[&definition.replacen("white", "green", 1)]);
+        bench.push(ANNA, Level::Red, &[&marked(&version(OTHER_INDICATOR, 2, Level::Green), 1)]);
+        assert_eq!(bench.texts(CARL, Level::Red, "match[id]=indicator--33333333-daf2-42bd-843b-be65edca9f61").len(), 1);
+        assert!(!bench.texts(CARL, Level::Red, "")[0].contains("00:00:02.000Z"), "other content was never meant");
+        let managed = Push { managers: vec![bench.organisation(BERT)], ..bench.request(bench.world(ANNA, Level::Red), &[&marked(&version(OTHER_INDICATOR, 3, Level::Green), 1)]) };
+        assert_eq!(bench.store.add(managed).unwrap().successes()[0].message, None);
+    }
+
+    fn an_object_does_not_wait_for_more_than_some_definitions(bench) {
+        let ids: Vec<String> = (0..51).map(|n| format!("\"marking-definition--17d82bb2-eeeb-4898-bda5-{n:012}\"")).collect();
+        let text = |some: usize| marked(&version(INDICATOR, 1, Level::Green), 0).replacen(&ids[0], &ids[..some].join(","), 1);
+        let status = bench.push(ANNA, Level::Red, &[&text(51)]);
+        assert!(failures(&status)[0].contains("51 of them have no definition here"), "{status:?}");
+        assert_eq!(bench.push(ANNA, Level::Red, &[&text(50)]).successes().len(), 1);
     }
 
     fn a_definition_of_the_same_push_counts_wherever_it_stands(bench) {
@@ -435,6 +504,39 @@ rules! {
         assert_eq!(bench.push(ANNA, Level::Red, &[&version(INDICATOR, 4, Level::Red)]).successes()[0].message, None);
     }
 
+    fn to_delete_and_add_again_loosens_nothing(bench) {
+        bench.set_rules(|rules| rules.downgrade = Downgrade::Quarantine);
+        let push = |n, level| bench.push(ANNA, Level::Red, &[&version(INDICATOR, n, level)]).successes()[0].message.clone();
+        let delete = |query| bench.delete(bench.world(ANNA, Level::Red), false, INDICATOR, query);
+        assert_eq!(push(2, Level::Red), None);
+        assert_eq!(delete("match[version]=all"), Deleted::Versions(1));
+        assert!(push(3, Level::Green).is_some_and(|message| message.contains("the version before it red")));
+        assert_eq!(delete("match[version]=all"), Deleted::Versions(1));
+        assert!(push(1, Level::Green).is_some(), "nor to add an older one");
+        assert!(push(4, Level::Green).is_some(), "nor to delete what nobody has decided about");
+        assert_eq!(bench.count(BERT, Level::Red, "match[version]=all"), 0);
+        let holds = bench.store.holds(bench.collection).unwrap();
+        assert_eq!(bench.release(holds[1].id), Some(1));
+        assert_eq!(push(5, Level::Green), None, "what is newer than what was deleted counts instead");
+        assert_eq!(delete("match[version]=last"), Deleted::Versions(1));
+        assert_eq!(push(6, Level::Green), None);
+    }
+
+    fn a_policy_that_lasts_longer_or_starts_earlier_is_a_downgrade(bench) {
+        let time = |seconds| bench.now().plus_seconds(seconds);
+        let dates = |n, from, to| policy(n, &format!(r#""tlp":"green","start_date":"{}","end_date":"{}""#, time(from), time(to)));
+        bench.set_rules(|rules| rules.downgrade = Downgrade::Quarantine);
+        bench.push(ANNA, Level::Red, &[&dates(1, -100, 100), &dates(2, -100, 200), &dates(3, 50, 100), &dates(4, 60, 100)]);
+        let push = |n, policy| bench.push(ANNA, Level::Red, &[&marked(&version(INDICATOR, n, Level::Green), policy)]).successes()[0].message.clone();
+        assert_eq!(push(1, 1), None);
+        assert!(push(2, 2).is_some_and(|message| message.contains("ends later")));
+        assert!(push(3, 2).is_some(), "nobody has decided yet");
+        assert_eq!(push(4, 1), None);
+        assert!(push(5, 4).is_some_and(|message| !message.contains("decides")));
+        assert!(push(6, 3).is_some_and(|message| message.contains("starts earlier")));
+        assert!(push(7, 1).is_some_and(|message| message.contains("starts earlier")));
+    }
+
     fn what_is_above_the_ceiling_is_refused(bench) {
         bench.set_rules(|rules| rules.ceiling = Level::Amber);
         let status = bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::AmberStrict), &observable("198.51.100.1", Level::Amber)]);
@@ -465,7 +567,7 @@ rules! {
 
     fn what_is_exported_is_every_version_once_whoever_may_see_it(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &marked(&version(OTHER_INDICATOR, 1, Level::Green), 1)]);
-        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release { before: Level::Red });
+        let hold = bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Release { before: Terms::default() });
         bench.release(hold);
         let mut texts = Vec::new();
         bench.store.every(bench.collection, &mut |row| {
@@ -484,6 +586,15 @@ rules! {
     fn one_object_is_stamped_on_the_next_whole_millisecond(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
         assert_eq!(bench.stamps(""), [1_760_000_000_001_000]);
+    }
+
+    fn many_ends_take_few_milliseconds(bench) {
+        let policies: Vec<String> = (0..200).map(|n| policy(n, &format!(r#""tlp":"green","end_date":"{}""#, bench.now().plus_seconds(1000 + i64::from(n))))).collect();
+        bench.push(ANNA, Level::Red, &policies.iter().map(String::as_str).collect::<Vec<_>>());
+        let objects: Vec<String> = (0..200).map(|n| marked(&version(&format!("indicator--33333333-daf2-42bd-843b-{n:012}"), 1, Level::Green), n)).collect();
+        bench.push(ANNA, Level::Red, &objects.iter().map(String::as_str).collect::<Vec<_>>());
+        let stamps = bench.stamps("match[type]=indicator");
+        assert_eq!((stamps.len(), stamps[199] - stamps[0]), (200, 199));
     }
 
     fn each_owner_of_a_push_ends_on_a_millisecond_of_its_own(bench) {
@@ -984,7 +1095,7 @@ proptest! {
                 }
                 Step::Hold { subject, from, until } => {
                     let subject = [Subject::Object(INDICATOR.into()), Subject::Object(ADDRESS.into()), Subject::AddedFrom(bench.now().plus_seconds(-30))][*subject].clone();
-                    bench.hold(subject, from, [Until::Release { before: Level::Red }, Until::Time(bench.now().plus_seconds(40))][*until].clone());
+                    bench.hold(subject, from, [Until::Release { before: Terms::default() }, Until::Time(bench.now().plus_seconds(40))][*until].clone());
                     String::new()
                 }
                 Step::Release(at) => {
@@ -1083,6 +1194,54 @@ fn a_store_of_the_first_schema_becomes_one_of_today() {
     let odd = version("indicator--352c7c11-daf2-42bd-843b-be65edca9f61", 2, Level::Green);
     let pushed = bench.push_as(World::new(OrganisationKey(1), None, Timestamp::EPOCH), false, &[&odd]);
     assert_eq!(pushed.successes().len(), 1, "what cannot be read contradicts nothing");
+}
+
+/// Two holds of a program of the fourth schema: of everything from a time on, row by row, and of an object; and
+/// what waited for a decision.
+const HELD: &str = r#"
+    INSERT INTO organisation (key, name, title) VALUES (2, 'bert', 'Bert');
+    INSERT INTO permission VALUES (2, 1, 4, 0, 0, 0);
+    INSERT INTO hold (id, collection, object, subject, withheld, until, due, reason, placed) VALUES
+        (zeroblob(16), 1, NULL, '{"added_from":"1970-01-01T00:00:00.001500Z"}', '{"organisations":[2]}', '{"time":"2100-01-01T00:00:00.000000Z"}', 4102444800000000, 'delay', 0),
+        (x'01010101010101010101010101010101', 1, 'indicator--352c7c11-daf2-42bd-843b-be65edca9f61', '{"version":{"object":"indicator--352c7c11-daf2-42bd-843b-be65edca9f61","added":"1970-01-01T00:00:00.002000Z"}}', '"everybody"', '{"release":{"before":"red"}}', NULL, 'lower', 0);
+    INSERT INTO entry SELECT collection, 3000, 'indicator--452c7c11-daf2-42bd-843b-be65edca9f61', type, spec, rank, version, level, owner, 9, 9, 9, 1, content, 1, NULL, 1 FROM entry WHERE date_added = 1000;
+    UPDATE collection SET newest = 3000;
+    UPDATE entry SET reach = 2, mixed = 1 WHERE date_added = 2000;
+    INSERT INTO reach VALUES (1, 2000, 1), (1, 3000, 2);
+"#;
+
+#[test]
+fn the_holds_of_an_older_store_keep_what_they_kept_and_give_it_when_they_end() {
+    let (directory, micros) = (tempfile::tempdir().unwrap(), Arc::new(AtomicU64::new(SOME_DAY)));
+    let file = rusqlite::Connection::open(directory.path().join("entente.db")).unwrap();
+    super::sqlite::of_schema(&file, 1);
+    file.execute_batch(OLDER).unwrap();
+    super::sqlite::of_schema_from(&file, 1, 4);
+    file.execute_batch(HELD).unwrap();
+    drop(file);
+    let store: Box<dyn Store> = Box::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());
+    let bench = Bench { store, micros, directory, collection: CollectionKey(1) };
+    let seen = |n| {
+        let mut seen = Vec::new();
+        let filter = Filter::everything_of(&format!("indicator--{n}52c7c11-daf2-42bd-843b-be65edca9f61"));
+        let world = World::new(OrganisationKey(2), Some(Level::Red), Timestamp::EPOCH);
+        let scan = Scan { collection: CollectionKey(1), world, filter: &filter, after: None, with_text: false };
+        bench
+            .store
+            .scan(&scan, &mut |row| {
+                seen.push(row.date_added);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        seen.len()
+    };
+    assert_eq!([seen(2), seen(3), seen(4)], [1, 0, 0]);
+    assert_eq!(bench.release(Uuid::nil()), Some(1));
+    assert_eq!([seen(2), seen(3), seen(4)], [1, 0, 1]);
+    let hold = &bench.store.holds(bench.collection).unwrap()[0];
+    assert_eq!(hold.until, Until::Release { before: Terms { level: Some(Level::Red), ..Terms::default() } });
+    assert_eq!(bench.release(hold.id), Some(1));
+    assert_eq!([seen(2), seen(3), seen(4)], [1, 1, 1]);
 }
 
 /// What verifying a store's file finds.

@@ -6,6 +6,10 @@
 //! of that moment: a poller of theirs gets it then, and nobody else notices anything. What
 //! must stay true: of all rows of a version, an organisation reaches at most one; the owner
 //! always reaches the first.
+//!
+//! A hold of everything from a time on touches no row: it is a [`Span`] of the order that the
+//! organisations look past, whatever it costs to have much in it. Its rows are written when it is
+//! released, in parts, so that nobody waits for long: each part ends a part of the span.
 
 use super::admission::{self, Table};
 use super::order;
@@ -14,11 +18,12 @@ use super::{Push, StoreError};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
+use crate::access::terms::Terms;
 use crate::stix::head::Head;
 use crate::stix::json;
 use crate::taxii::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Keeps versions from organisations, for a time.
@@ -46,7 +51,8 @@ pub struct Hold {
 pub enum Subject {
     /// Every version of an object, those to come included.
     Object(String),
-    /// Everything that was added at this time or later, what is to come included.
+    /// Everything that was added at this time or later, what is to come included; and what those who are
+    /// kept from it would see later than that for another reason.
     AddedFrom(Timestamp),
     /// One version.
     Version {
@@ -73,10 +79,10 @@ pub enum From {
 pub enum Until {
     /// Until this time, unless it is released before.
     Time(Timestamp),
-    /// Until it is released: it is lower than the version before it.
+    /// Until it is released: its terms are looser than those of the version before it.
     Release {
-        /// The level of that one.
-        before: Level,
+        /// The terms of that one.
+        before: Terms,
     },
     /// Until the definitions of these markings are there: before, nobody knows how far it may travel.
     Marking {
@@ -84,8 +90,8 @@ pub enum Until {
         ids: Vec<String>,
         /// Up to which level its submitter read.
         level: Option<Level>,
-        /// The level of the latest version before it.
-        before: Option<Level>,
+        /// The terms of the latest version before it.
+        before: Option<Terms>,
     },
 }
 
@@ -115,37 +121,76 @@ pub struct Version {
     pub rows: Vec<(Timestamp, Reach)>,
 }
 
-/// A hold that is over, and how many versions others can see since.
+/// A part of a collection's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// From here on ...
+    pub since: Timestamp,
+    /// ... and before this.
+    pub before: Timestamp,
+}
+
+/// A row of a version.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// When it was added: names the row.
+    pub added: Timestamp,
+    /// The same for all rows of a version, and for no others.
+    pub version: i64,
+    /// Whose the version is.
+    pub owner: OrganisationKey,
+    /// The version's level.
+    pub level: Level,
+    /// From when on only its owner sees it.
+    pub ends: Option<Timestamp>,
+    /// Who reaches the row.
+    pub reach: Reach,
+}
+
+/// A hold that is over, or a part of it, and how many versions others can see since.
 #[derive(Debug)]
 pub struct Released {
     /// The hold.
     pub hold: Hold,
     /// Versions that are seen by more organisations than before.
     pub versions: usize,
+    /// Whether there is more to release of it.
+    pub more: bool,
 }
 
 /// What an engine shows and does of holds and rows in one collection.
 pub trait Rows {
-    /// The holds that are in force.
-    fn holds(&mut self) -> Result<Vec<Hold>, StoreError>;
-    /// Whether any hold is in force.
+    /// A hold that is in force.
+    fn hold(&mut self, id: Uuid) -> Result<Option<Hold>, StoreError>;
+    /// The holds whose time has come.
+    fn due(&mut self, now: Timestamp) -> Result<Vec<Hold>, StoreError>;
+    /// Whether any hold on an object is in force.
     fn is_held(&mut self) -> Result<bool, StoreError>;
-    /// The holds that may cover versions of an object: those of it, and those of what was added from a time on.
+    /// The holds on an object, and on single versions of it.
     fn holds_on(&mut self, object: &str) -> Result<Vec<Hold>, StoreError>;
     /// Keeps a hold.
     fn keep_hold(&mut self, hold: &Hold) -> Result<(), StoreError>;
-    /// Forgets a hold.
+    /// Forgets a hold, and its span.
     fn forget_hold(&mut self, id: Uuid) -> Result<(), StoreError>;
-    /// The versions that there are of a subject, in ascending order of their first rows.
-    fn versions(&mut self, subject: &Subject) -> Result<Vec<Version>, StoreError>;
+    /// The versions that there are of an object, in ascending order of their first rows; or only the one that
+    /// was first added at this time.
+    fn versions(&mut self, object: &str, first: Option<Timestamp>) -> Result<Vec<Version>, StoreError>;
+    /// The holds of a part of the order, with what is left of it.
+    fn spans(&mut self) -> Result<Vec<(Hold, Span)>, StoreError>;
+    /// Sets what part of the order a hold keeps from its organisations.
+    fn set_span(&mut self, hold: &Hold, span: Span) -> Result<(), StoreError>;
+    /// The first rows of a span, in ascending order, this many at most.
+    fn rows(&mut self, span: Span, most: usize) -> Result<Vec<Held>, StoreError>;
     /// Sets who reaches the row that was added at this time.
     fn set_reach(&mut self, row: Timestamp, reach: &Reach) -> Result<(), StoreError>;
-    /// Adds a row, at a later time, of the version that was first added at this one.
-    fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError>;
+    /// Adds a row, at a later time, of the version that has a row of this time.
+    fn copy_row(&mut self, row: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError>;
     /// The text of the version that was first added at this time.
     fn text(&mut self, first: Timestamp) -> Result<Vec<u8>, StoreError>;
-    /// Sets level and end of the version that was first added at this time.
-    fn set_terms(&mut self, first: Timestamp, level: Level, ends: Option<Timestamp>) -> Result<(), StoreError>;
+    /// The holds that wait for any of these marking definitions.
+    fn awaiting(&mut self, definitions: &[&str]) -> Result<Vec<Hold>, StoreError>;
+    /// Sets level and end of versions of an object, by when they were first added.
+    fn set_terms(&mut self, object: &str, terms: &[(Timestamp, Level, Option<Timestamp>)]) -> Result<(), StoreError>;
     /// Raises the highest `date_added` ever given: whatever is added from now on is later.
     fn raise_newest(&mut self, to: Timestamp) -> Result<(), StoreError>;
 }
@@ -175,6 +220,10 @@ impl Reach {
         }
     }
 
+    fn or(&self, other: &Self) -> Self {
+        self.clone().not().and(&other.clone().not()).not()
+    }
+
     fn and(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::AllBut(one), Self::AllBut(two)) => Self::AllBut(one | two),
@@ -186,16 +235,44 @@ impl Reach {
     }
 }
 
-impl Until {
-    /// What a version of this level, which waits for this, counts as beside the next one: nobody has decided yet
-    /// that the object may be lower than it was, or nobody knows what it is.
-    pub(super) fn counts_as(&self, level: Level) -> Level {
+impl Span {
+    /// Whether what was added at this time is in it.
+    pub fn covers(&self, added: Timestamp) -> bool {
+        self.since <= added && added < self.before
+    }
+}
+
+impl From {
+    /// Whether it is held from this organisation, unless that is the owner.
+    pub fn includes(&self, organisation: OrganisationKey) -> bool {
         match self {
-            Self::Time(_) => level,
-            Self::Release { before } => level.max(*before),
-            Self::Marking { .. } => Level::Red,
+            Self::Everybody => true,
+            Self::Organisations(out) => out.contains(&organisation),
         }
     }
+}
+
+impl Until {
+    /// What a version of these terms, which waits for this, counts as beside the next one: nobody has decided
+    /// yet that the object may travel further than it did, or nobody knows how far it may.
+    fn counts_as(&self, terms: Terms) -> Terms {
+        terms.and(match self {
+            Self::Time(starts) => Terms { starts: Some(*starts), ..Terms::default() },
+            Self::Release { before } => *before,
+            Self::Marking { .. } => Terms { level: Some(Level::Red), ..Terms::default() },
+        })
+    }
+}
+
+/// What a version of these terms counts as beside the next one while it waits for all of this.
+pub(super) fn count_as<'u>(terms: Terms, waits: impl IntoIterator<Item = &'u Until>) -> Terms {
+    waits.into_iter().fold(terms, |terms, until| until.counts_as(terms))
+}
+
+/// The same of a stored version, by the holds on its object.
+pub(super) fn stored_as(holds: &[Hold], first: Timestamp, level: Level, ends: Option<Timestamp>) -> Terms {
+    let of_it = holds.iter().filter(|hold| matches!(&hold.subject, Subject::Version { added, .. } if *added == first));
+    count_as(Terms { level: Some(level), starts: None, ends }, of_it.map(|hold| &hold.until))
 }
 
 impl Hold {
@@ -203,11 +280,6 @@ impl Hold {
     pub(super) fn of_version(object: &str, added: Timestamp, (until, reason): (Until, String), now: Timestamp) -> Self {
         let (id, subject) = (Uuid::new_v4(), Subject::Version { object: object.to_owned(), added });
         Self { id, subject, from: From::Everybody, until, reason, placed: now, placed_by: None }
-    }
-
-    /// Whether it holds this one version only.
-    pub(super) fn is_of_version(&self, id: &str, first: Timestamp) -> bool {
-        matches!(&self.subject, Subject::Version { object, added } if *added == first && object == id)
     }
 
     /// The object that it is about, if it is about one.
@@ -223,12 +295,18 @@ impl Hold {
         if let Until::Time(time) = self.until { Some(time) } else { None }
     }
 
-    fn covers(&self, id: &str, first: Timestamp) -> bool {
+    /// The versions of the object that it is about; `None`: it is about a part of the order.
+    fn versions(&self, rows: &mut impl Rows) -> Result<Option<Vec<Version>>, StoreError> {
         match &self.subject {
-            Subject::Object(object) => object == id,
-            Subject::AddedFrom(time) => *time <= first,
-            Subject::Version { object, added } => *added == first && object == id,
+            Subject::Object(object) => rows.versions(object, None).map(Some),
+            Subject::Version { object, added } => rows.versions(object, Some(*added)).map(Some),
+            Subject::AddedFrom(_) => Ok(None),
         }
+    }
+
+    /// Whether it covers a version of the object that it is about.
+    fn covers(&self, first: Timestamp) -> bool {
+        if let Subject::Version { added, .. } = &self.subject { *added == first } else { true }
     }
 
     /// Whom it leaves to see what this organisation owns.
@@ -240,25 +318,21 @@ impl Hold {
     }
 }
 
-/// Whom these holds leave to see a version.
-pub(super) fn left_by<'h>(
-    holds: impl IntoIterator<Item = &'h Hold>,
-    id: &str,
-    first: Timestamp,
-    owner: OrganisationKey,
-) -> Reach {
-    let covering = holds.into_iter().filter(|hold| hold.covers(id, first));
+/// Whom the holds on an object leave to see a version of it.
+pub(super) fn left_by(holds: &[Hold], first: Timestamp, owner: OrganisationKey) -> Reach {
+    let covering = holds.iter().filter(|hold| hold.covers(first));
     covering.fold(Reach::everybody(), |reach, hold| reach.and(&hold.leaves(owner)))
 }
 
 /// Places a hold: what it covers is at once out of reach.
 pub fn place(rows: &mut impl Rows, hold: &Hold) -> Result<(), StoreError> {
     rows.keep_hold(hold)?;
-    if let Subject::AddedFrom(time) = hold.subject {
+    if let Subject::AddedFrom(since) = hold.subject {
         // What is added later is stamped later, even if the clock steps back: it is covered, too.
-        rows.raise_newest(time)?;
+        rows.raise_newest(since)?;
+        return rows.set_span(hold, Span { since, before: Timestamp::LAST });
     }
-    for version in rows.versions(&hold.subject)? {
+    for version in hold.versions(rows)?.unwrap_or_default() {
         let left = hold.leaves(version.owner);
         for (row, reach) in version.rows {
             let narrowed = reach.and(&left);
@@ -271,116 +345,210 @@ pub fn place(rows: &mut impl Rows, hold: &Hold) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends a hold: whom no other hold keeps from a version gets a row of it now. `None`: there is no such hold.
-pub fn release(table: &mut impl Table, id: Uuid, now: Timestamp) -> Result<Option<Released>, StoreError> {
-    let hold = table.holds()?.into_iter().find(|hold| hold.id == id);
-    Ok(release_all(table, hold.into_iter().collect(), now)?.pop())
+/// Ends a hold: whom no other hold keeps from a version gets a row of it now; of a hold of everything from a
+/// time on, so do the first rows, as many as `most`. `None`: there is no such hold.
+pub fn release(table: &mut impl Table, id: Uuid, now: Timestamp, most: usize) -> Result<Option<Released>, StoreError> {
+    let Some(hold) = table.hold(id)? else { return Ok(None) };
+    match hold.subject {
+        Subject::AddedFrom(_) => release_span(table, hold, now, most).map(Some),
+        Subject::Object(_) | Subject::Version { .. } => Ok(release_all(table, vec![hold], now)?.pop()),
+    }
 }
 
-/// Ends these holds, as one: what they covered is added together.
+/// Ends a hold of a part of the order, or the beginning of it: each row that it kept from somebody goes on
+/// without them, and they get one of their own.
+fn release_span(table: &mut impl Table, hold: Hold, now: Timestamp, most: usize) -> Result<Released, StoreError> {
+    let (ending, others): (Vec<_>, Vec<_>) = table.spans()?.into_iter().partition(|(other, _)| other.id == hold.id);
+    let from = ending.first().map_or(Timestamp::LAST, |(_, span)| span.since);
+    // What is added since its end began is not held any more: neither are the rows that it is ended with.
+    let before = table.newest()?.next();
+    let before = ending.first().map_or(before, |(_, span)| span.before.min(before));
+    let rows = table.rows(Span { since: from, before }, most)?;
+    let (more, last) = (rows.len() == most, rows.last().map(|row| row.added));
+    let mut copies = BTreeMap::new();
+    for row in rows {
+        let left = hold.leaves(row.owner);
+        let missed = row.reach.and(&left.clone().not());
+        if missed.is_nobody() {
+            continue;
+        }
+        table.set_reach(row.added, &row.reach.and(&left))?;
+        // Different organisations may have missed different rows of a version: they get one together.
+        let (_, together) = copies.entry(row.version).or_insert_with(|| (row, Reach::Only(BTreeSet::new())));
+        *together = together.or(&missed);
+    }
+    let versions = copies.values().filter(|(row, missed)| are_shown(missed, row.owner, &others)).count();
+    let mut rows: Vec<_> = copies.values().map(|(row, missed)| Copied::of_row(row, missed)).collect();
+    rows.sort_by_key(|row| row.row);
+    copy(table, &rows, now)?;
+    match last {
+        Some(last) if more => table.set_span(&hold, Span { since: last.next(), before })?,
+        _ => table.forget_hold(hold.id)?,
+    }
+    Ok(Released { hold, versions, more })
+}
+
+/// Whether somebody of these sees what is added now.
+fn are_shown(reach: &Reach, owner: OrganisationKey, spans: &[(Hold, Span)]) -> bool {
+    let open = spans.iter().filter(|(_, span)| span.before == Timestamp::LAST);
+    !open.fold(reach.clone(), |reach, (hold, _)| reach.and(&hold.leaves(owner))).is_nobody()
+}
+
+/// A row to add, of the version that has one at `row`.
+struct Copied<'c> {
+    row: Timestamp,
+    level: Level,
+    owner: OrganisationKey,
+    ends: Option<Timestamp>,
+    missed: &'c Reach,
+}
+
+impl<'c> Copied<'c> {
+    fn of_row(row: &Held, missed: &'c Reach) -> Self {
+        let Held { added, level, owner, ends, .. } = *row;
+        Self { row: added, level, owner, ends, missed }
+    }
+
+    fn of_version(version: &Version, missed: &'c Reach) -> Self {
+        let Version { first, level, owner, ends, .. } = *version;
+        Self { row: first, level, owner, ends, missed }
+    }
+}
+
+/// Adds rows for those who missed them, all together.
+fn copy(table: &mut impl Table, rows: &[Copied<'_>], now: Timestamp) -> Result<(), StoreError> {
+    let kinds: Vec<_> = rows.iter().map(|row| order::kind(row.level, row.owner, row.ends, row.missed)).collect();
+    let mut stamped: Vec<_> = order::stamp(table.newest()?, now, &kinds).into_iter().zip(rows).collect();
+    stamped.sort_by_key(|(stamp, _)| *stamp);
+    stamped.into_iter().try_for_each(|(stamp, row)| table.copy_row(row.row, stamp, row.missed))
+}
+
+/// Ends these holds on objects, as one: what they covered is added together.
 fn release_all(table: &mut impl Table, ended: Vec<Hold>, now: Timestamp) -> Result<Vec<Released>, StoreError> {
+    if ended.is_empty() {
+        return Ok(Vec::new());
+    }
     ended.iter().try_for_each(|hold| table.forget_hold(hold.id))?;
-    let (mut copies, mut looked_at) = (Vec::new(), BTreeSet::new());
-    let mut released: Vec<Released> = ended.into_iter().map(|hold| Released { hold, versions: 0 }).collect();
-    for Released { hold, versions } in &mut released {
-        for version in table.versions(&hold.subject)? {
+    let spans = table.spans()?;
+    let (mut copies, mut looked_at, mut holds_on) = (Vec::new(), HashSet::new(), HashMap::new());
+    let mut released = Vec::with_capacity(ended.len());
+    for hold in ended {
+        let mut versions = 0;
+        for version in hold.versions(table)?.unwrap_or_default() {
             if !looked_at.insert(version.first) {
                 continue;
             }
-            let left = left_by(&table.holds_on(&version.id)?, &version.id, version.first, version.owner);
+            if !holds_on.contains_key(&version.id) {
+                holds_on.insert(version.id.clone(), table.holds_on(&version.id)?);
+            }
+            let left = left_by(&holds_on[&version.id], version.first, version.owner);
             let missed = version.rows.iter().fold(left, |missed, (_, reach)| missed.and(&reach.clone().not()));
             if !missed.is_nobody() {
-                *versions += 1;
+                versions += usize::from(are_shown(&missed, version.owner, &spans));
                 copies.push((version, missed));
             }
         }
+        released.push(Released { hold, versions, more: false });
     }
-    let kinds: Vec<_> =
-        copies.iter().map(|(version, missed)| (version.level, version.owner, version.ends, missed)).collect();
-    let mut stamped: Vec<_> = order::stamp(table.newest()?, now, &kinds).into_iter().zip(&copies).collect();
-    stamped.sort_by_key(|(stamp, _)| *stamp);
-    for (stamp, (version, missed)) in &stamped {
-        table.copy_row(version.first, *stamp, missed)?;
+    let rows: Vec<_> = copies.iter().map(|(version, missed)| Copied::of_version(version, missed)).collect();
+    copy(table, &rows, now)?;
+    Ok(released)
+}
+
+/// Releases every hold whose time has come; of those of everything from a time on, the first rows, as many as
+/// `most` of each.
+pub fn release_due(table: &mut impl Table, now: Timestamp, most: usize) -> Result<Vec<Released>, StoreError> {
+    let mut due = table.due(now)?;
+    due.sort_by_key(Hold::due);
+    let (on_objects, spans) = due.into_iter().partition(|hold| hold.object().is_some());
+    let mut released = release_all(table, on_objects, now)?;
+    for hold in spans {
+        released.extend(release(table, hold.id, now, most)?);
     }
     Ok(released)
 }
 
-/// Releases every hold whose time has come.
-pub fn release_due(table: &mut impl Table, now: Timestamp) -> Result<Vec<Released>, StoreError> {
-    let mut due: Vec<Hold> =
-        table.holds()?.into_iter().filter(|hold| hold.due().is_some_and(|due| due <= now)).collect();
-    due.sort_by_key(Hold::due);
-    release_all(table, due, now)
+/// What became of versions that waited for the definitions of their markings.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// The holds that are over.
+    pub(super) released: Vec<Released>,
+    /// What is known now, and looser than before.
+    pub(super) loosened: Vec<Loosened>,
+}
+
+/// A version that may travel further, earlier or longer than the one before it.
+#[derive(Debug)]
+pub(super) struct Loosened {
+    pub(super) object: String,
+    pub(super) version: String,
+    pub(super) from: Terms,
+    pub(super) to: Terms,
+    /// Whether it waits for a decision.
+    pub(super) quarantined: bool,
 }
 
 /// Looks again at what waits for the definition of a marking, now that this push brought the definitions
-/// `arrived`, or said of those that are there that they are meant: where all are known, level and times are
-/// what they say, and what they do not hold is released. Only the owner of what waits, and who manages the
-/// collection, says so: anybody else could open what is not theirs.
+/// `arrived`, or said of those that are there that they are meant: where all are known to the owner of what
+/// waits, level and times are what they say, and what they do not hold is released.
 pub(super) fn settle(
     table: &mut impl Table,
     arrived: &[&str],
     push: &Push,
     now: Timestamp,
-) -> Result<Vec<Released>, StoreError> {
-    let (rules, submitter) = (push.rules, push.world.organisation);
-    let mut known = Vec::new();
-    for hold in table.holds()? {
-        let Until::Marking { ids, level, before } = &hold.until else { continue };
-        if !ids.iter().any(|id| arrived.contains(&id.as_str())) {
+) -> Result<Settled, StoreError> {
+    let rules = push.rules;
+    let (mut settled, mut known) = (Settled::default(), Vec::new());
+    let (mut by_object, mut placed) = (BTreeMap::<String, Vec<_>>::new(), Vec::new());
+    for hold in table.awaiting(arrived)? {
+        let Until::Marking { level, before, .. } = hold.until.clone() else { continue };
+        let Some(version) = hold.versions(table)?.and_then(|versions| versions.into_iter().next()) else { continue };
+        let world = World::new(version.owner, level, now);
+        let Some(head) = head(&table.text(version.first)?) else { continue };
+        let (terms, unknown) = admission::terms(table, &head.markings, world, &push.speakers(version.owner))?;
+        let level = terms.level.unwrap_or(rules.unmarked);
+        if !unknown.is_empty() || level > rules.ceiling {
+            // Above the ceiling it would have been refused: it stays its owner's.
             continue;
         }
-        let mut is_known = true;
-        for version in table.versions(&hold.subject)? {
-            if version.owner != submitter && !push.manage {
-                is_known = false;
-                continue;
-            }
-            let world = World::new(version.owner, *level, now);
-            let markings = markings(&table.text(version.first)?);
-            let (terms, unknown) = admission::terms(table, &markings, world)?;
-            if !unknown.is_empty() {
-                is_known = false;
-                continue;
-            }
-            let level = terms.level.unwrap_or(rules.unmarked);
-            if level > rules.ceiling {
-                // It would have been refused: it stays its owner's.
-                is_known = false;
-                continue;
-            }
-            table.set_terms(version.first, level, terms.ends)?;
-            for wait in waits(terms.starts, level, *before, rules, now) {
-                place(table, &Hold::of_version(&version.id, version.first, wait, now))?;
-            }
+        let to = Terms { level: Some(level), ..terms };
+        let waits = waits(to, before, rules, now);
+        if let Some(from) = before.filter(|before| to.loosen(*before)) {
+            let quarantined = waits.iter().any(|(until, _)| matches!(until, Until::Release { .. }));
+            let (object, version) = (version.id.clone(), head.version.map(|version| version.to_string()));
+            settled.loosened.push(Loosened { object, version: version.unwrap_or_default(), from, to, quarantined });
         }
-        if is_known {
-            known.push(hold);
-        }
+        placed.extend(waits.into_iter().map(|wait| Hold::of_version(&version.id, version.first, wait, now)));
+        by_object.entry(version.id).or_default().push((version.first, level, terms.ends));
+        known.push(hold);
     }
-    release_all(table, known, now)
+    by_object.iter().try_for_each(|(object, terms)| table.set_terms(object, terms))?;
+    placed.iter().try_for_each(|hold| place(table, hold))?;
+    settled.released = release_all(table, known, now)?;
+    Ok(settled)
 }
 
-fn markings(text: &[u8]) -> Vec<String> {
-    let object = std::str::from_utf8(text).ok().and_then(|text| json::parse(text).ok());
-    // It was read when it was added.
-    object.and_then(|object| Head::of(&object).ok()).map(|head| head.markings).unwrap_or_default()
+/// The head of a stored object. It was read when it was added.
+fn head(text: &[u8]) -> Option<Head> {
+    let object = std::str::from_utf8(text).ok().and_then(|text| json::parse(text).ok())?;
+    Head::of(&object).ok()
 }
 
-/// What a version with these terms waits for before others see it, and why.
-pub(super) fn waits(
-    starts: Option<Timestamp>,
-    level: Level,
-    before: Option<Level>,
-    rules: Rules,
-    now: Timestamp,
-) -> Vec<(Until, String)> {
+/// What a version with these terms waits for before others see it, and why. `before` are those of the version
+/// before it.
+pub(super) fn waits(terms: Terms, before: Option<Terms>, rules: Rules, now: Timestamp) -> Vec<(Until, String)> {
     let mut waits = Vec::new();
-    if let Some(starts) = starts.filter(|starts| now < *starts) {
+    if let Some(starts) = terms.starts.filter(|starts| now < *starts) {
         waits.push((Until::Time(starts), "a marking of it starts then".to_owned()));
     }
-    if let Some(before) = before.filter(|before| level < *before && rules.downgrade == Downgrade::Quarantine) {
-        let reason = format!("it is {level}, and the version before it {before}: who manages the collection decides");
+    if let Some(before) = before.filter(|before| terms.loosen(*before) && rules.downgrade == Downgrade::Quarantine) {
+        let reason = match (terms.level, before.level) {
+            (Some(level), Some(was)) if level < was => {
+                format!("it is {level}, and the version before it {was}: who manages the collection decides")
+            }
+            _ => "it starts earlier or ends later than the version before it: who manages the collection decides"
+                .to_owned(),
+        };
         waits.push((Until::Release { before }, reason));
     }
     waits

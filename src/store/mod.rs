@@ -207,6 +207,8 @@ pub struct Push {
     pub rules: Rules,
     /// Whether the submitter may pass on what others created.
     pub relay: bool,
+    /// Who manages the collection: what they say that a marking means, it means for all.
+    pub managers: Vec<OrganisationKey>,
     /// Whether everything is decided, and nothing kept but the audit entry.
     pub dry_run: bool,
     /// The objects, in the order received.
@@ -264,7 +266,7 @@ pub struct Holding {
 }
 
 /// A request to end a hold.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Releasing {
     /// Where.
     pub collection: CollectionKey,
@@ -330,6 +332,14 @@ pub struct Extent {
     pub entries: u64,
     /// When the newest was added.
     pub newest: Option<Timestamp>,
+}
+
+impl Push {
+    /// Whose definitions of markings count for what an organisation owns: its own, and those of who manages.
+    fn speakers(&self, owner: OrganisationKey) -> Vec<OrganisationKey> {
+        let submitter = self.manage.then_some(self.world.organisation);
+        self.managers.iter().copied().chain([owner]).chain(submitter).collect()
+    }
 }
 
 impl KeptStatus {

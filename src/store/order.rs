@@ -9,11 +9,25 @@
 //!   level, and nobody can count hidden neighbours from the digits;
 //! * only when the order runs more than a second ahead of the clock may pushes share one.
 
+use super::hold::Reach;
+use crate::access::level::Level;
+use crate::access::organisation::OrganisationKey;
 use crate::taxii::timestamp::Timestamp;
 use std::collections::BTreeMap;
 
 const MILLISECOND: i64 = 1000;
 const SECOND: i64 = 1_000_000;
+
+/// What entries have in common that the same callers see, or nearly: those that end do so at different times, and
+/// are one kind all the same, so that a push of many takes few milliseconds.
+pub fn kind(
+    level: Level,
+    owner: OrganisationKey,
+    ends: Option<Timestamp>,
+    reach: &Reach,
+) -> (Level, OrganisationKey, bool, &Reach) {
+    (level, owner, ends.is_some(), reach)
+}
 
 /// Stamps one push.
 ///
@@ -50,7 +64,6 @@ fn end_of_group(newest: i64, now: i64, others: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::level::Level;
     use proptest::prelude::*;
 
     fn micros(stamps: &[Timestamp]) -> Vec<i64> {

@@ -219,6 +219,12 @@ impl Registry {
         self.grants.iter().find(|grant| grant.organisation == organisation && grant.collection == collection)
     }
 
+    /// Who manages a collection.
+    pub fn managers(&self, collection: CollectionKey) -> Vec<OrganisationKey> {
+        let manages = |grant: &&Grant| grant.collection == collection && grant.manage;
+        self.grants.iter().filter(manages).map(|grant| grant.organisation).collect()
+    }
+
     /// Whether a change leaves the registry with sense.
     pub fn check(&self, change: &Change) -> Result<(), Refused> {
         match change {

@@ -31,6 +31,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The next one that can be told apart from it: a microsecond later.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// This many seconds later, or earlier if negative.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {

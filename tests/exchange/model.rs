@@ -108,9 +108,8 @@ pub struct Entry {
     marks: Vec<Mark>,
     pub level: Level,
     ends: Option<Timestamp>,
-    added: Timestamp,
     /// What the version before it counted as.
-    before: Option<Level>,
+    before: Option<Terms>,
     /// It travels further than the version before it, and nobody has allowed that.
     quarantined: bool,
     /// It may not go out before.
@@ -120,6 +119,8 @@ pub struct Entry {
     defines: Option<usize>,
     /// In which step each organisation last came to be free to have it, as far as holds go.
     free_since: [Option<usize>; 4],
+    /// Since when each organisation could have it, but for holds of everything from a time on.
+    could_have: [Option<Timestamp>; 4],
 }
 
 /// All that there is.
@@ -135,6 +136,10 @@ pub struct Model {
     holds: Vec<Hold>,
     /// Definitions that came with the push that is looked at, and were refused: other ones were meant.
     refused: Vec<usize>,
+    /// Which definitions were sent by whom, though they were there already.
+    meant: Vec<(usize, usize)>,
+    /// The latest version of each indicator that was deleted, and what it counted as.
+    departed: HashMap<String, (Option<String>, Terms)>,
 }
 
 /// What definition `k` says: a level, from when, until when (in half hours from the start).
@@ -214,6 +219,12 @@ pub fn text(start: Timestamp, item: &Item) -> String {
     }
 }
 
+impl Hold {
+    fn is_from(&self, who: usize) -> bool {
+        self.from.is_empty() || self.from.contains(&who)
+    }
+}
+
 impl Entry {
     /// Whether somebody has to define what it is marked with.
     pub fn needs_definitions(&self) -> bool {
@@ -221,33 +232,35 @@ impl Entry {
     }
 
     /// What it counts as when the next version is held against it: while nobody has allowed it to travel
-    /// further, what was before; while nobody knows how far it may travel, the highest.
-    fn counts_as(&self) -> Level {
-        match (self.quarantined, self.before) {
-            (true, Some(before)) => before,
-            _ if !self.waiting.is_empty() => Level::Red,
-            _ => self.level,
-        }
+    /// further, what was before, too; while nobody knows how far it may travel, the highest.
+    fn counts_as(&self) -> Terms {
+        let level = if self.waiting.is_empty() { self.level } else { Level::Red };
+        let own = Terms { level: Some(level), starts: self.starts, ends: self.ends };
+        self.before.filter(|_| self.quarantined).map_or(own, |before| own.and(before))
     }
 }
 
 impl Model {
     pub fn new(start: Timestamp) -> Self {
         let grants = [Some((Some(Level::Green), true)); 4];
-        let (entries, owners, holds, refused) = (Vec::new(), HashMap::new(), Vec::new(), Vec::new());
+        let (entries, owners, holds) = (Vec::new(), HashMap::new(), Vec::new());
+        let (step, downgrade, refused, meant, departed) = (0, Downgrade::Allow, Vec::new(), Vec::new(), HashMap::new());
         let mut model =
-            Self { start, now: start, step: 0, downgrade: Downgrade::Allow, grants, entries, owners, holds, refused };
+            Self { start, now: start, step, downgrade, grants, entries, owners, holds, refused, meant, departed };
         model.grants[WEST] = Some((Some(Level::Red), true));
         model
     }
 
     /// Whether something else than level and dates keeps it from an organisation.
     fn is_held(&self, entry: &Entry, who: usize) -> bool {
-        let covers = |hold: &Hold| match &hold.of {
-            Of::Object(id) => *id == entry.id,
-            Of::AddedFrom(time) => *time <= entry.added,
-        };
-        let placed = |hold: &Hold| covers(hold) && (hold.from.is_empty() || hold.from.contains(&who));
+        // What it could have had only since some time counts as added then.
+        let since = |hold: &&Hold| matches!(hold.of, Of::AddedFrom(time) if entry.could_have[who].is_none_or(|could| time <= could));
+        self.is_kept(entry, who) || who != entry.owner && self.holds.iter().filter(since).any(|hold| hold.is_from(who))
+    }
+
+    /// The same, but for holds of everything from a time on.
+    fn is_kept(&self, entry: &Entry, who: usize) -> bool {
+        let placed = |hold: &Hold| matches!(&hold.of, Of::Object(id) if *id == entry.id) && hold.is_from(who);
         who != entry.owner
             && (entry.quarantined
                 || entry.starts.is_some()
@@ -271,6 +284,9 @@ impl Model {
     fn told(&mut self) {
         for at in 0..self.entries.len() {
             for who in 0..ORGANISATIONS.len() {
+                let kept = self.is_kept(&self.entries[at], who);
+                let could = &mut self.entries[at].could_have[who];
+                *could = if kept { None } else { could.or(Some(self.now)) };
                 let held = self.is_held(&self.entries[at], who);
                 let since = &mut self.entries[at].free_since[who];
                 *since = if held { None } else { since.or(Some(self.step)) };
@@ -288,9 +304,11 @@ impl Model {
                 Mark::Defined(k) => {
                     let defines = |entry: &&Entry| entry.defines == Some(*k);
                     let known = self.entries.iter().find(defines).is_some_and(|entry| {
-                        who == entry.owner
-                            || (clearance.is_some_and(|clearance| entry.level <= clearance)
-                                && !self.is_held(entry, who))
+                        let says = |who| who == entry.owner || self.meant.contains(&(*k, who));
+                        (says(who) || says(WEST))
+                            && (who == entry.owner
+                                || (clearance.is_some_and(|clearance| entry.level <= clearance)
+                                    && !self.is_held(entry, who)))
                     });
                     if !known || self.refused.contains(k) {
                         unknown.push(*k);
@@ -301,9 +319,7 @@ impl Model {
                     (level, at(starts), at(ends))
                 }
             };
-            terms.level = terms.level.max(level);
-            terms.starts = terms.starts.max(starts);
-            terms.ends = terms.ends.into_iter().chain(ends).min();
+            terms = terms.and(Terms { level, starts, ends });
         }
         (terms, unknown)
     }
@@ -333,7 +349,12 @@ impl Model {
         let (terms, waiting) = self.terms(who, clearance, &marks);
         let level = terms.level.unwrap_or(Level::Green);
         let seen = self.seen(who, &id).into_iter().filter(|_| version.is_some());
-        let before = seen.max_by_key(|entry| entry.version.clone()).map(Entry::counts_as);
+        let latest = seen.max_by_key(|entry| entry.version.clone());
+        let departed = self.departed.get(&id).filter(|(version, terms)| {
+            (who == owner || clearance.is_some_and(|clearance| terms.level <= Some(clearance)))
+                && latest.is_none_or(|latest| latest.version < *version)
+        });
+        let before = departed.map(|(_, terms)| *terms).or(latest.map(Entry::counts_as));
         if version.is_some() {
             self.owners.insert(id.clone(), owner);
         }
@@ -347,20 +368,20 @@ impl Model {
             marks,
             level,
             ends: terms.ends,
-            added: self.now,
             before,
-            quarantined: known && self.is_quarantined(level, before),
+            quarantined: known && self.is_quarantined(Terms { level: Some(level), ..terms }, before),
             starts: terms.starts.filter(|starts| known && self.now < *starts),
             waiting,
             defines,
             free_since: [None; 4],
+            could_have: [None; 4],
         });
         came.extend(self.entries.last().cloned());
         true
     }
 
-    fn is_quarantined(&self, level: Level, before: Option<Level>) -> bool {
-        self.downgrade == Downgrade::Quarantine && before.is_some_and(|before| level < before)
+    fn is_quarantined(&self, terms: Terms, before: Option<Terms>) -> bool {
+        self.downgrade == Downgrade::Quarantine && before.is_some_and(|before| terms.and(before) != terms)
     }
 
     /// How many of them are there then. Definitions count before what they mark.
@@ -378,14 +399,13 @@ impl Model {
             }
         }
         self.refused.clear();
+        self.meant.extend(arrived.iter().map(|k| (*k, who)));
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
-            // Nobody else says how far it may go, but who manages the collection.
-            let may_say = entry.owner == who || who == WEST;
-            if may_say && entry.waiting.iter().any(|k| arrived.contains(k)) {
+            if entry.waiting.iter().any(|k| arrived.contains(k)) {
                 let (terms, waiting) = self.terms(entry.owner, entry.clearance, &entry.marks);
                 let level = terms.level.unwrap_or(Level::Green);
-                let quarantined = self.is_quarantined(level, entry.before);
+                let quarantined = self.is_quarantined(Terms { level: Some(level), ..terms }, entry.before);
                 let now = self.now;
                 let entry = &mut self.entries[at];
                 if waiting.is_empty() {
@@ -420,7 +440,15 @@ impl Model {
         };
         let gone: Vec<_> = own.into_iter().enumerate().filter_map(chosen).collect();
         let seen = !self.seen(who, id).is_empty();
-        self.entries.retain(|entry| !gone.contains(&(entry.id.clone(), entry.version.clone(), entry.owner)));
+        let is_gone = |entry: &Entry| gone.contains(&(entry.id.clone(), entry.version.clone(), entry.owner));
+        for entry in self.entries.iter().filter(|entry| entry.version.is_some() && is_gone(entry)) {
+            let departed = (entry.version.clone(), entry.counts_as());
+            let kept = self.departed.entry(id.to_owned()).or_insert_with(|| departed.clone());
+            if kept.0 <= departed.0 {
+                *kept = departed;
+            }
+        }
+        self.entries.retain(|entry| !is_gone(entry));
         match (gone.is_empty(), seen && !is_own) {
             (false, _) => 200,
             (true, true) => 403,
@@ -431,8 +459,23 @@ impl Model {
     fn turn(&mut self, half_hours: u64) {
         self.now = after(self.now, half_hours);
         let now = self.now;
-        self.holds.retain(|hold| now < hold.until);
+        self.end_holds(|hold| hold.until <= now);
         self.entries.iter_mut().for_each(|entry| entry.starts = entry.starts.filter(|starts| now < *starts));
+    }
+
+    /// Ends holds. What was added since a time and is held no more counts as added now, for those it was held from.
+    fn end_holds(&mut self, over: impl Fn(&Hold) -> bool) {
+        let (ended, left) = std::mem::take(&mut self.holds).into_iter().partition::<Vec<_>, _>(over);
+        self.holds = left;
+        for hold in ended {
+            let Of::AddedFrom(time) = hold.of else { continue };
+            for entry in &mut self.entries {
+                for who in (0..ORGANISATIONS.len()).filter(|who| hold.is_from(*who) && *who != entry.owner) {
+                    let could = &mut entry.could_have[who];
+                    *could = could.map(|could| if time <= could { self.now } else { could });
+                }
+            }
+        }
     }
 
     fn may_read(&self, who: usize) -> Result<(), u16> {
@@ -444,11 +487,22 @@ impl Model {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Terms {
     level: Option<Level>,
     starts: Option<Timestamp>,
     ends: Option<Timestamp>,
+}
+
+impl Terms {
+    /// The strictest of each.
+    fn and(self, other: Self) -> Self {
+        Self {
+            level: self.level.max(other.level),
+            starts: self.starts.max(other.starts),
+            ends: self.ends.into_iter().chain(other.ends).min(),
+        }
+    }
 }
 
 /// A way to the real thing.
@@ -695,7 +749,7 @@ fn release(model: &mut Model, real: &impl Real, at: usize) {
     }
     assert_eq!(real.release(uuid), 200);
     let Some(added) = hold.get("version_added") else {
-        model.holds.retain(|hold| hold.uuid != uuid);
+        model.end_holds(|hold| hold.uuid == uuid);
         return;
     };
     let at = version_added(model, real, added);

@@ -1,6 +1,6 @@
 //! The decision about each object of a push.
 
-use super::{Latest, Table};
+use super::Table;
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
@@ -10,10 +10,11 @@ use crate::stix::head::Spec;
 use crate::stix::json::{self, Digest};
 use crate::stix::rules::version::Lineage;
 use crate::stix::sharing::Sharing;
-use crate::store::hold::{self, Until};
+use crate::store::hold::{self, Hold, Reach, Until};
 use crate::store::{Author, Candidate, Offer, Push, StoreError};
 use crate::taxii::timestamp::Timestamp;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 pub(in crate::store) const NOT_YOURS: &str =
     "this id belongs to another organisation: only its owner adds versions of it";
@@ -23,6 +24,8 @@ pub(in crate::store) const OTHER_OBSERVABLE: &str =
     "other content of this id is stored already, and stays (version-content, STIX 2.1 §3.6)";
 
 const NOT_YOUR_IDENTITY: &str = "names an identity that is not declared as yours, and you may not pass on what others created: ask the operator of this server";
+/// An object may wait for so many marking definitions.
+const UNKNOWN: usize = 50;
 /// How far a version may be ahead of this server's clock, in seconds.
 const SKEW: i64 = 300;
 
@@ -49,8 +52,27 @@ pub(super) struct Admitted {
     pub(super) ends: Option<Timestamp>,
     /// What it waits for before others see it, and why.
     pub(super) waits: Vec<(Until, String)>,
-    /// The level of the latest version before it, if that was higher.
-    pub(super) down_from: Option<Level>,
+    /// Who sees it, as far as holds say.
+    pub(super) reach: Reach,
+    /// The terms of the latest version before it, if those were stricter.
+    pub(super) loosened: Option<Terms>,
+}
+
+/// What stands beside a new version.
+#[derive(Default)]
+struct Beside {
+    /// What there is to say of it beside the others.
+    findings: Vec<Finding>,
+    /// Whether the latest of them names the same creator.
+    is_as_before: bool,
+    /// What the terms of the latest version before it count as.
+    before: Option<Terms>,
+}
+
+impl Admitted {
+    pub(super) fn terms(&self) -> Terms {
+        Terms { level: Some(self.level), starts: None, ends: self.ends }
+    }
 }
 
 impl Decision {
@@ -64,17 +86,19 @@ fn refused(pointer: &'static str, reason: impl Into<String>) -> Decision {
     Decision::Refused(pointer, reason.into())
 }
 
-/// What an object's markings ask for together, and those whose definition a world does not see.
+/// What an object's markings ask for together, and those of which a world sees no definition that its
+/// organisation, or another of the `speakers`, sent.
 pub(in crate::store) fn terms(
     table: &mut impl Table,
     markings: &[String],
     world: World,
+    speakers: &[OrganisationKey],
 ) -> Result<(Terms, Vec<String>), StoreError> {
     let (mut terms, mut unknown) = (Terms::default(), Vec::new());
     for id in markings {
         let known = match Terms::predefined(id) {
             Some(predefined) => Some(predefined),
-            None => table.definitions(id, world)?.iter().map(|text| said(text)).reduce(Terms::and),
+            None => table.definitions(id, world, speakers)?.iter().map(|text| said(text)).reduce(Terms::and),
         };
         match known {
             Some(known) => terms = terms.and(known),
@@ -95,12 +119,14 @@ fn said(text: &[u8]) -> Terms {
 pub(super) struct Admission<'p> {
     push: &'p Push,
     now: Timestamp,
-    /// Whether any hold is in force.
+    /// Whether any hold on an object is in force.
     is_held: bool,
+    /// Those on the objects of this push that were looked up.
+    holds: HashMap<&'p str, Rc<Vec<Hold>>>,
     /// The first offer of each id that will be added.
     first: HashMap<&'p str, usize>,
-    /// What the latest offer of each id that will be added says, and what its level counts as.
-    latest: HashMap<&'p str, (&'p Lineage, Level)>,
+    /// What the latest offer of each id that will be added says, and what its terms count as.
+    latest: HashMap<&'p str, (&'p Lineage, Terms)>,
     /// Offers that will be added, by what makes them the same entry.
     added: HashMap<Identity<'p>, (usize, Digest)>,
     /// What the marking definitions ask for that are known so far. `None`: the submitter sees none, or sent
@@ -114,7 +140,7 @@ type Identity<'p> = (&'p str, Option<(Spec, &'p str)>);
 impl<'p> Admission<'p> {
     pub(super) fn of(push: &'p Push, now: Timestamp, is_held: bool) -> Self {
         let (first, latest, added, definitions) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Self { push, now, is_held, first, latest, added, definitions }
+        Self { push, now, is_held, holds: HashMap::new(), first, latest, added, definitions }
     }
 
     /// Marking definitions first: what they mark may stand before them.
@@ -152,10 +178,10 @@ impl<'p> Admission<'p> {
             let id = candidate.head.id.as_str();
             self.first.entry(id).or_insert(at);
             self.added.insert(identity(candidate), (at, candidate.content));
-            let level = admitted.waits.iter().fold(admitted.level, |level, (until, _)| until.counts_as(level));
-            let latest = self.latest.entry(id).or_insert((&candidate.lineage, level));
+            let terms = hold::count_as(admitted.terms(), admitted.waits.iter().map(|(until, _)| until));
+            let latest = self.latest.entry(id).or_insert((&candidate.lineage, terms));
             if candidate.lineage.is_later_than(latest.0) {
-                *latest = (&candidate.lineage, level);
+                *latest = (&candidate.lineage, terms);
             }
             if let Some(says) = candidate.says {
                 self.definitions.insert(id, Some(says));
@@ -180,7 +206,7 @@ impl<'p> Admission<'p> {
     }
 
     /// Everybody's, and open to all.
-    fn predefined(&self, table: &mut impl Table, candidate: &Candidate) -> Result<Decision, StoreError> {
+    fn predefined(&mut self, table: &mut impl Table, candidate: &'p Candidate) -> Result<Decision, StoreError> {
         let id = candidate.head.id.as_str();
         if let Some(first) = self.first.get(id) {
             return Ok(Decision::SameAs(*first));
@@ -191,9 +217,17 @@ impl<'p> Admission<'p> {
                 return Ok(Decision::Held(held.version));
             }
         }
-        let (owner, level) = (self.submitter(), Level::Clear);
-        let (beside, waits) = (Vec::new(), Vec::new());
-        Ok(Decision::Add(Box::new(Admitted { owner, beside, level, ends: None, waits, down_from: None })))
+        let (beside, reach) = (Vec::new(), self.reach(table, id, self.submitter(), false)?);
+        let admitted = Admitted {
+            owner: self.submitter(),
+            beside,
+            level: Level::Clear,
+            ends: None,
+            waits: Vec::new(),
+            reach,
+            loosened: None,
+        };
+        Ok(Decision::Add(Box::new(admitted)))
     }
 
     fn versioned(
@@ -216,7 +250,7 @@ impl<'p> Admission<'p> {
         }
         match self.unless_earlier(candidate, OTHER_CONTENT) {
             Some(decision) => Ok(decision),
-            None if is_new => self.admit(table, candidate, owner, Vec::new(), None),
+            None if is_new => self.admit(table, candidate, owner, Beside::default()),
             None if may_add => self.beside(table, candidate, owner),
             None => Ok(refused("/id", NOT_YOURS)),
         }
@@ -234,11 +268,11 @@ impl<'p> Admission<'p> {
         let mut others = Vec::new();
         for spec in [Spec::V20, Spec::V21] {
             if let Some(latest) = table.latest(id, spec, self.world())? {
-                let level = self.counts_as(table, id, &latest)?;
-                others.push((latest.lineage, level));
+                let terms = hold::stored_as(&self.holds_on(table, id)?, latest.added, latest.level, latest.ends);
+                others.push((latest.lineage, terms));
             }
         }
-        others.extend(self.latest.get(id).map(|(lineage, level)| ((*lineage).clone(), *level)));
+        others.extend(self.latest.get(id).map(|(lineage, terms)| ((*lineage).clone(), *terms)));
         let mut findings = Verdict::default();
         for (other, _) in &others {
             let found = candidate.lineage.judge_beside(other, self.push.rules.profile);
@@ -249,7 +283,25 @@ impl<'p> Admission<'p> {
         if refused {
             return Ok(Decision::Disagrees(findings));
         }
-        self.admit(table, candidate, owner, findings, others.iter().max_by_key(|(other, _)| other.instant()))
+        let latest = others.iter().max_by_key(|(other, _)| other.instant());
+        let is_as_before = latest.is_some_and(|(other, _)| other.created_by_ref == candidate.lineage.created_by_ref);
+        // What was deleted counts until there is something newer: to delete an object and add it again is no way out.
+        let departed = table.departed(id)?.filter(|(_, terms)| self.sees(*terms, owner));
+        let before = match (departed, latest) {
+            (Some((instant, terms)), Some((other, _)))
+                if other.instant().is_none_or(|other| other.instant() < instant.as_str()) =>
+            {
+                Some(terms)
+            }
+            (departed, None) => departed.map(|(_, terms)| terms),
+            (_, Some((_, terms))) => Some(*terms),
+        };
+        self.admit(table, candidate, owner, Beside { findings, is_as_before, before })
+    }
+
+    /// Whether the submitter would see a version of these terms, but for its dates.
+    fn sees(&self, terms: Terms, owner: OrganisationKey) -> bool {
+        self.world().sees(terms.level.unwrap_or(Level::Red), owner, None)
     }
 
     fn unversioned(&mut self, table: &mut impl Table, candidate: &'p Candidate) -> Result<Decision, StoreError> {
@@ -260,39 +312,74 @@ impl<'p> Admission<'p> {
         }
         match self.unless_earlier(candidate, OTHER_OBSERVABLE) {
             Some(decision) => Ok(decision),
-            None => self.admit(table, candidate, self.submitter(), Vec::new(), None),
+            None => self.admit(table, candidate, self.submitter(), Beside::default()),
         }
     }
 
     /// Decides about what is sound, new and within the submitter's right: by what it says of its creator,
-    /// and by how far it may travel. `latest` is the latest version before it.
+    /// and by how far it may travel.
     fn admit(
         &mut self,
         table: &mut impl Table,
         candidate: &'p Candidate,
         owner: OrganisationKey,
-        beside: Vec<Finding>,
-        latest: Option<&(Lineage, Level)>,
+        beside: Beside,
     ) -> Result<Decision, StoreError> {
-        let as_before = latest.is_some_and(|(other, _)| other.created_by_ref == candidate.lineage.created_by_ref);
-        if candidate.author == Author::Another && !self.push.relay && !(self.push.manage && as_before) {
+        let Beside { findings, is_as_before, before } = beside;
+        if candidate.author == Author::Another && !self.push.relay && !(self.push.manage && is_as_before) {
             return Ok(refused("/created_by_ref", NOT_YOUR_IDENTITY));
         }
         let (terms, unknown) = self.terms(table, candidate)?;
+        if unknown.len() > UNKNOWN {
+            let reason = format!("{} of them have no definition here: send those first", unknown.len());
+            return Ok(refused("/object_marking_refs", reason));
+        }
         let rules = self.push.rules;
         let level = terms.level.unwrap_or(rules.unmarked);
         if level > rules.ceiling {
             let reason = format!("its markings make it {level}, and this collection takes up to {}", rules.ceiling);
             return Ok(refused("", reason));
         }
-        let before = latest.map(|(_, level)| *level);
-        let mut waits = hold::waits(terms.starts, level, before, rules, self.now);
+        let terms = Terms { level: Some(level), ..terms };
+        let mut waits = hold::waits(terms, before, rules, self.now);
+        let mut loosened = before.filter(|before| terms.loosen(*before));
         if !unknown.is_empty() {
-            let reason = format!("how far it may travel is not known until there is {}", unknown.join(", "));
+            let reason = format!("how far it may travel is not known until you send {}", unknown.join(", "));
             waits = vec![(Until::Marking { ids: unknown, level: self.push.world.level, before }, reason)];
+            // Whether it is will be known then.
+            loosened = None;
         }
-        let down_from = before.filter(|before| level < *before);
-        Ok(Decision::Add(Box::new(Admitted { owner, beside, level, ends: terms.ends, waits, down_from })))
+        let reach = self.reach(table, candidate.head.id.as_str(), owner, !waits.is_empty())?;
+        let ends = terms.ends;
+        Ok(Decision::Add(Box::new(Admitted { owner, beside: findings, level, ends, waits, reach, loosened })))
+    }
+
+    /// Who sees what is added now, as far as holds say.
+    fn reach(
+        &mut self,
+        table: &mut impl Table,
+        id: &'p str,
+        owner: OrganisationKey,
+        waits: bool,
+    ) -> Result<Reach, StoreError> {
+        if waits {
+            return Ok(Reach::Only([owner].into()));
+        }
+        // Whatever is added now is later than what any hold begins with.
+        Ok(hold::left_by(&self.holds_on(table, id)?, Timestamp::LAST, owner))
+    }
+
+    /// The holds on an object, looked up once.
+    fn holds_on(&mut self, table: &mut impl Table, id: &'p str) -> Result<Rc<Vec<Hold>>, StoreError> {
+        if !self.is_held {
+            return Ok(Rc::default());
+        }
+        if let Some(holds) = self.holds.get(id) {
+            return Ok(Rc::clone(holds));
+        }
+        let holds = Rc::new(table.holds_on(id)?);
+        self.holds.insert(id, Rc::clone(&holds));
+        Ok(holds)
     }
 
     /// As [`terms`], with the marking definitions of this push, each looked up once.
@@ -300,7 +387,8 @@ impl<'p> Admission<'p> {
         let (mut all, mut unknown) = (Terms::default(), Vec::new());
         for id in &candidate.head.markings {
             if !self.definitions.contains_key(id.as_str()) {
-                let (found, missing) = terms(table, std::slice::from_ref(id), self.push.world)?;
+                let speakers = self.push.speakers(self.submitter());
+                let (found, missing) = terms(table, std::slice::from_ref(id), self.push.world, &speakers)?;
                 self.definitions.insert(id, missing.is_empty().then_some(found));
             }
             match self.definitions.get(id.as_str()) {
@@ -315,13 +403,6 @@ impl<'p> Admission<'p> {
     fn unless_earlier(&self, candidate: &Candidate, other: &'static str) -> Option<Decision> {
         let (first, content) = self.added.get(&identity(candidate))?;
         Some(if *content == candidate.content { Decision::SameAs(*first) } else { refused("/id", other) })
-    }
-
-    /// What the level of a stored version counts as: that of one which waits for a decision is not yet true.
-    fn counts_as(&self, table: &mut impl Table, id: &str, latest: &Latest) -> Result<Level, StoreError> {
-        let holds = if self.is_held { table.holds_on(id)? } else { Vec::new() };
-        let of_it = holds.iter().filter(|hold| hold.is_of_version(id, latest.added));
-        Ok(of_it.fold(latest.level, |level, hold| hold.until.counts_as(level)))
     }
 
     /// What the submitter's organisation sees of its own counts, also where a secret would not show it.

@@ -26,11 +26,12 @@ pub(super) use judge::{NOT_YOURS, OTHER_CONTENT, OTHER_OBSERVABLE};
 
 use judge::{Admission, Admitted, Decision};
 
-use super::hold::{self, Hold, Reach, Released, Rows, Until};
+use super::hold::{self, Hold, Loosened, Reach, Released, Rows, Until};
 use super::{Author, Candidate, Offer, Push, StoreError};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
+use crate::access::terms::Terms;
 use crate::audit::{Action, Actor, Entry, digest};
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
@@ -50,8 +51,14 @@ pub trait Table: Rows {
     fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError>;
     /// The latest version of an id that a world sees, in one specification version.
     fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError>;
-    /// The texts of a marking definition that a world sees: of STIX 2.0 and of 2.1 there may be one each.
-    fn definitions(&mut self, id: &str, world: World) -> Result<Vec<Vec<u8>>, StoreError>;
+    /// The texts of a marking definition that a world sees, and that one of the `speakers` sent: of STIX 2.0 and
+    /// of 2.1 there may be one each.
+    fn definitions(&mut self, id: &str, world: World, speakers: &[OrganisationKey])
+    -> Result<Vec<Vec<u8>>, StoreError>;
+    /// Keeps in mind that an organisation sent this definition of a marking, which was there already.
+    fn keep_meant(&mut self, id: &str, content: Digest, by: OrganisationKey) -> Result<(), StoreError>;
+    /// The instant and the terms of the latest version that was deleted of an object.
+    fn departed(&mut self, id: &str) -> Result<Option<(String, Terms)>, StoreError>;
     /// The highest `date_added` ever given in the collection.
     fn newest(&mut self) -> Result<Timestamp, StoreError>;
     /// Keeps an entry.
@@ -76,6 +83,8 @@ pub struct Latest {
     pub lineage: Lineage,
     /// Its level.
     pub level: Level,
+    /// From when on only its owner sees it.
+    pub ends: Option<Timestamp>,
     /// When the row was added that the world sees.
     pub added: Timestamp,
 }
@@ -101,13 +110,14 @@ pub struct Addition<'p> {
 pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Status, Vec<Entry>), StoreError> {
     let is_held = table.is_held()?;
     let decisions = Admission::of(push, now, is_held).judge_all(table)?;
-    let stamps = keep(table, push, &decisions, is_held, now)?;
+    let stamps = keep(table, push, &decisions, now)?;
     let mut entries = downgrades(push, &decisions, now);
     if !push.dry_run {
-        let arrived: Vec<&str> = definitions(push, &decisions).collect();
+        let arrived = definitions(table, push, &decisions)?;
         if !arrived.is_empty() {
-            let released = hold::settle(table, &arrived, push, now)?;
-            entries.extend(released.iter().map(|released| released.entry(&push.collection_id, now)));
+            let settled = hold::settle(table, &arrived, push, now)?;
+            entries.extend(settled.loosened.iter().map(|loosened| loosened.entry(push, now)));
+            entries.extend(settled.released.iter().map(|released| released.entry(&push.collection_id, now)));
         }
     }
     let status = status(push, &decisions, &stamps);
@@ -115,14 +125,29 @@ pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Statu
     Ok((status, entries))
 }
 
-/// The ids of the marking definitions that were added, or are there as they were sent.
-fn definitions<'p>(push: &'p Push, decisions: &'p [Option<Decision>]) -> impl Iterator<Item = &'p str> {
-    push.offers.iter().zip(decisions).filter_map(|(offer, decision)| match (offer, decision) {
-        (Offer::Sound(candidate), Some(Decision::Add(_) | Decision::Held(_))) if candidate.says.is_some() => {
-            Some(candidate.head.id.as_str())
+/// The ids of the marking definitions that were added, or are there as they were sent: those are meant.
+fn definitions<'p>(
+    table: &mut impl Table,
+    push: &'p Push,
+    decisions: &[Option<Decision>],
+) -> Result<Vec<&'p str>, StoreError> {
+    let mut arrived = Vec::new();
+    for (offer, decision) in push.offers.iter().zip(decisions) {
+        let (Offer::Sound(candidate), Some(decision)) = (offer, decision) else { continue };
+        if candidate.says.is_none() || candidate.head.predefined {
+            continue;
         }
-        _ => None,
-    })
+        let id = candidate.head.id.as_str();
+        match decision {
+            Decision::Add(_) => arrived.push(id),
+            Decision::Held(_) => {
+                table.keep_meant(id, candidate.content, push.world.organisation)?;
+                arrived.push(id);
+            }
+            Decision::SameAs(_) | Decision::Disagrees(_) | Decision::Refused(..) => {}
+        }
+    }
+    Ok(arrived)
 }
 
 /// Inserts the added ones in the order of their stamps, unless all is but tried. Gives the stamps by offer.
@@ -130,19 +155,13 @@ fn keep(
     table: &mut impl Table,
     push: &Push,
     decisions: &[Option<Decision>],
-    is_held: bool,
     now: Timestamp,
 ) -> Result<HashMap<usize, Timestamp>, StoreError> {
     let mut additions = Vec::new();
     for (at, (offer, decision)) in push.offers.iter().zip(decisions).enumerate() {
         if let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) {
-            let Admitted { owner, level, ends, ref waits, .. } = **admitted;
-            // Whatever is added now is later than what any hold begins with.
-            let id = candidate.head.id.as_str();
-            let holds = if is_held { table.holds_on(id)? } else { Vec::new() };
-            let left = hold::left_by(&holds, id, Timestamp::LAST, owner);
-            let reach = if waits.is_empty() { left } else { Reach::Only([owner].into()) };
-            let date_added = Timestamp::EPOCH;
+            let Admitted { owner, level, ends, ref waits, ref reach, .. } = **admitted;
+            let (reach, date_added) = (reach.clone(), Timestamp::EPOCH);
             additions.push((at, waits, Addition { candidate, level, ends, owner, reach, date_added }));
         }
     }
@@ -150,7 +169,7 @@ fn keep(
         return Ok(HashMap::new());
     }
     let kinds: Vec<_> =
-        additions.iter().map(|(_, _, added)| (added.level, added.owner, added.ends, &added.reach)).collect();
+        additions.iter().map(|(_, _, added)| order::kind(added.level, added.owner, added.ends, &added.reach)).collect();
     let stamps = order::stamp(table.newest()?, now, &kinds);
     additions.iter_mut().zip(stamps).for_each(|((_, _, addition), stamp)| addition.date_added = stamp);
     additions.sort_by_key(|(_, _, addition)| addition.date_added);
@@ -231,13 +250,33 @@ fn downgrades(push: &Push, decisions: &[Option<Decision>], now: Timestamp) -> Ve
             collection: push.collection_id.clone(),
             object: candidate.head.id.to_string(),
             version: candidate.head.version.as_ref().map(ToString::to_string).unwrap_or_default(),
-            from: admitted.down_from?,
-            to: admitted.level,
+            from: admitted.loosened?,
+            to: Terms { starts: starts(&admitted.waits), ..admitted.terms() },
             quarantined: admitted.waits.iter().any(|(until, _)| matches!(until, Until::Release { .. })),
         };
         Some(Entry { at: now, actor: push.actor.clone(), action })
     };
     if push.dry_run { Vec::new() } else { push.offers.iter().zip(decisions).filter_map(entry).collect() }
+}
+
+/// When it starts, if it waits for that.
+fn starts(waits: &[(Until, String)]) -> Option<Timestamp> {
+    waits.iter().find_map(|(until, _)| if let Until::Time(time) = until { Some(*time) } else { None })
+}
+
+impl Loosened {
+    /// What the trail says of it.
+    fn entry(&self, push: &Push, now: Timestamp) -> Entry {
+        let action = Action::Downgrade {
+            collection: push.collection_id.clone(),
+            object: self.object.clone(),
+            version: self.version.clone(),
+            from: self.from,
+            to: self.to,
+            quarantined: self.quarantined,
+        };
+        Entry { at: now, actor: push.actor.clone(), action }
+    }
 }
 
 impl Released {

@@ -6,7 +6,7 @@
 mod registry;
 
 use super::admission::{self, Addition, Held, Latest, Table};
-use super::hold::{self, Hold, Reach, Rows, Subject, Version};
+use super::hold::{self, Hold, Reach, Rows, Span, Subject, Until, Version};
 use super::registry::{Change, Registry};
 use super::{
     ChangeError, Deleted, Deletion, Done, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row,
@@ -15,16 +15,18 @@ use super::{
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
+use crate::access::terms::Terms;
 use crate::audit;
 use crate::clock::Clock;
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
+use crate::stix::marking;
 use crate::stix::rules::version::Lineage;
 use crate::taxii::filter::{Filter, Versions};
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
@@ -53,6 +55,11 @@ struct Shelf {
     entries: Vec<Entry>,
     owners: HashMap<String, OrganisationKey>,
     holds: Vec<Hold>,
+    spans: HashMap<Uuid, Span>,
+    /// The instant and the terms of the latest version of an object that was deleted.
+    departed: HashMap<String, (String, Terms)>,
+    /// Who sent a definition, by its id and content.
+    meant: HashSet<(String, Digest, OrganisationKey)>,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +111,15 @@ impl State {
         let made = self.registry.collections.iter().find(|known| known.key == collection).map(|known| known.created);
         // As if something had been added just before it was made.
         let newest = Timestamp::from_micros(made.unwrap_or(Timestamp::EPOCH).micros() - 1);
-        let empty = || Shelf { newest, entries: Vec::new(), owners: HashMap::new(), holds: Vec::new() };
+        let empty = || Shelf {
+            newest,
+            entries: Vec::new(),
+            owners: HashMap::new(),
+            holds: Vec::new(),
+            spans: HashMap::new(),
+            departed: HashMap::new(),
+            meant: HashSet::new(),
+        };
         self.shelves.entry(collection).or_insert_with(empty)
     }
 }
@@ -127,22 +142,30 @@ impl Entry {
         }
     }
 
-    fn is_in(&self, world: World) -> bool {
-        world.sees(self.level, self.owner, self.ends) && self.reach.admits(world.organisation)
-    }
-
     fn held(&self, visible: bool) -> Held {
         Held { version: self.shown_version(), content: self.content, visible }
     }
 }
 
 impl Shelf {
+    /// Whether an entry is in a world.
+    fn is_in(&self, world: World, entry: &Entry) -> bool {
+        let organisation = world.organisation;
+        let kept = |hold: &Hold| {
+            let span = self.spans.get(&hold.id).is_some_and(|span| span.covers(entry.date_added));
+            span && hold.from.includes(organisation)
+        };
+        world.sees(entry.level, entry.owner, entry.ends)
+            && entry.reach.admits(organisation)
+            && (entry.owner == organisation || !self.holds.iter().any(kept))
+    }
+
     /// The entries that a filter chooses from a world, by the words of TAXII 2.1 §3.4.1.
     fn select<'s>(&'s self, world: World, filter: &'s Filter) -> impl Iterator<Item = &'s Entry> {
         let listed = |list: &Option<Vec<String>>, value: &String| list.as_ref().is_none_or(|list| list.contains(value));
         self.entries
             .iter()
-            .filter(move |entry| entry.is_in(world))
+            .filter(move |entry| self.is_in(world, entry))
             .filter(move |entry| listed(&filter.ids, &entry.id) && listed(&filter.types, &entry.object_type))
             .filter(move |entry| self.has_spec(world, filter, entry) && self.has_version(world, filter, entry))
     }
@@ -170,7 +193,7 @@ impl Shelf {
     /// The other entries of the same object in a world.
     fn others<'s>(&'s self, world: World, entry: &'s Entry) -> impl Iterator<Item = &'s Entry> {
         let other = move |other: &&Entry| other.id == entry.id && other.date_added != entry.date_added;
-        self.entries.iter().filter(other).filter(move |other| other.is_in(world))
+        self.entries.iter().filter(other).filter(move |other| self.is_in(world, other))
     }
 }
 
@@ -182,24 +205,46 @@ impl Table for Shelf {
     fn version(&mut self, id: &str, spec: Spec, instant: &str, world: World) -> Result<Option<Held>, StoreError> {
         let is_it = |entry: &&Entry| entry.id == id && entry.spec == spec && entry.instant() == Some(instant);
         let rows: Vec<&Entry> = self.entries.iter().filter(is_it).collect();
-        let visible = rows.iter().find(|entry| entry.is_in(world));
+        let visible = rows.iter().find(|entry| self.is_in(world, entry));
         Ok(visible.or(rows.first()).map(|entry| entry.held(visible.is_some())))
     }
 
     fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError> {
-        let is_it = |entry: &&Entry| entry.id == id && entry.version.is_none() && entry.is_in(world);
+        let is_it = |entry: &&Entry| entry.id == id && entry.version.is_none() && self.is_in(world, entry);
         Ok(self.entries.iter().filter(is_it).map(|entry| entry.held(true)).collect())
     }
 
     fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError> {
-        let versions = self.entries.iter().filter(|entry| entry.id == id && entry.spec == spec && entry.is_in(world));
+        let versions =
+            self.entries.iter().filter(|entry| entry.id == id && entry.spec == spec && self.is_in(world, entry));
         let latest = versions.filter(|entry| entry.version.is_some()).max_by_key(|entry| entry.instant());
-        Ok(latest.map(|entry| Latest { lineage: entry.lineage.clone(), level: entry.level, added: entry.date_added }))
+        Ok(latest.map(|entry| {
+            let Entry { level, ends, date_added, .. } = *entry;
+            Latest { lineage: entry.lineage.clone(), level, ends, added: date_added }
+        }))
     }
 
-    fn definitions(&mut self, id: &str, world: World) -> Result<Vec<Vec<u8>>, StoreError> {
-        let visible = self.entries.iter().filter(|entry| entry.id == id && entry.is_in(world));
-        Ok(visible.map(|entry| entry.text.clone()).collect())
+    fn definitions(
+        &mut self,
+        id: &str,
+        world: World,
+        speakers: &[OrganisationKey],
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let said = |entry: &&Entry| {
+            let meant = |speaker: &OrganisationKey| self.meant.contains(&(id.to_owned(), entry.content, *speaker));
+            speakers.iter().any(|speaker| entry.owner == *speaker || meant(speaker))
+        };
+        let visible = self.entries.iter().filter(|entry| entry.id == id && self.is_in(world, entry));
+        Ok(visible.filter(said).map(|entry| entry.text.clone()).collect())
+    }
+
+    fn keep_meant(&mut self, id: &str, content: Digest, by: OrganisationKey) -> Result<(), StoreError> {
+        self.meant.insert((id.to_owned(), content, by));
+        Ok(())
+    }
+
+    fn departed(&mut self, id: &str) -> Result<Option<(String, Terms)>, StoreError> {
+        Ok(self.departed.get(id).cloned())
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
@@ -232,16 +277,21 @@ impl Table for Shelf {
 }
 
 impl Rows for Shelf {
-    fn holds(&mut self) -> Result<Vec<Hold>, StoreError> {
-        Ok(self.holds.clone())
+    fn hold(&mut self, id: Uuid) -> Result<Option<Hold>, StoreError> {
+        Ok(self.holds.iter().find(|hold| hold.id == id).cloned())
+    }
+
+    fn due(&mut self, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
+        let is_due = |hold: &&Hold| hold.due().is_some_and(|due| due <= now);
+        Ok(self.holds.iter().filter(is_due).cloned().collect())
     }
 
     fn is_held(&mut self) -> Result<bool, StoreError> {
-        Ok(!self.holds.is_empty())
+        Ok(self.holds.iter().any(|hold| hold.object().is_some()))
     }
 
     fn holds_on(&mut self, object: &str) -> Result<Vec<Hold>, StoreError> {
-        Ok(self.holds.iter().filter(|hold| hold.object().is_none_or(|of| of == object)).cloned().collect())
+        Ok(self.holds.iter().filter(|hold| hold.object() == Some(object)).cloned().collect())
     }
 
     fn keep_hold(&mut self, hold: &Hold) -> Result<(), StoreError> {
@@ -251,15 +301,39 @@ impl Rows for Shelf {
 
     fn forget_hold(&mut self, id: Uuid) -> Result<(), StoreError> {
         self.holds.retain(|hold| hold.id != id);
+        self.spans.remove(&id);
         Ok(())
     }
 
-    fn versions(&mut self, subject: &Subject) -> Result<Vec<Version>, StoreError> {
-        let is_meant = |entry: &&Entry| match subject {
-            Subject::Object(id) => entry.id == *id,
-            Subject::AddedFrom(time) => entry.first >= *time,
-            Subject::Version { added, .. } => entry.first == *added,
+    fn awaiting(&mut self, definitions: &[&str]) -> Result<Vec<Hold>, StoreError> {
+        let waits = |hold: &&Hold| match &hold.until {
+            Until::Marking { ids, .. } => ids.iter().any(|id| definitions.contains(&id.as_str())),
+            Until::Time(_) | Until::Release { .. } => false,
         };
+        Ok(self.holds.iter().filter(waits).cloned().collect())
+    }
+
+    fn spans(&mut self) -> Result<Vec<(Hold, Span)>, StoreError> {
+        let span = |hold: &Hold| self.spans.get(&hold.id).map(|span| (hold.clone(), *span));
+        Ok(self.holds.iter().filter_map(span).collect())
+    }
+
+    fn set_span(&mut self, hold: &Hold, span: Span) -> Result<(), StoreError> {
+        self.spans.insert(hold.id, span);
+        Ok(())
+    }
+
+    fn rows(&mut self, span: Span, most: usize) -> Result<Vec<hold::Held>, StoreError> {
+        let rows = self.entries.iter().filter(|entry| span.covers(entry.date_added)).take(most);
+        let held = |entry: &Entry| {
+            let Entry { date_added: added, owner, level, ends, .. } = *entry;
+            hold::Held { added, version: entry.first.micros(), owner, level, ends, reach: entry.reach.clone() }
+        };
+        Ok(rows.map(held).collect())
+    }
+
+    fn versions(&mut self, object: &str, first: Option<Timestamp>) -> Result<Vec<Version>, StoreError> {
+        let is_meant = |entry: &&Entry| first.map_or(entry.id == object, |first| entry.first == first);
         let firsts = self.entries.iter().filter(|entry| entry.first == entry.date_added).filter(is_meant);
         let version = |first: &Entry| Version {
             id: first.id.clone(),
@@ -277,8 +351,9 @@ impl Rows for Shelf {
         Ok(())
     }
 
-    fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
-        let copy = self.rows_of(first).next().map(|row| Entry { date_added: to, reach: reach.clone(), ..row.clone() });
+    fn copy_row(&mut self, row: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
+        let row = self.entries.iter().find(|entry| entry.date_added == row);
+        let copy = row.map(|row| Entry { date_added: to, reach: reach.clone(), ..row.clone() });
         self.entries.extend(copy);
         self.raise_newest(to)
     }
@@ -287,9 +362,11 @@ impl Rows for Shelf {
         Ok(self.rows_of(first).next().map(|row| row.text.clone()).unwrap_or_default())
     }
 
-    fn set_terms(&mut self, first: Timestamp, level: Level, ends: Option<Timestamp>) -> Result<(), StoreError> {
-        let rows = self.entries.iter_mut().filter(|entry| entry.first == first);
-        rows.for_each(|entry| (entry.level, entry.ends) = (level, ends));
+    fn set_terms(&mut self, _object: &str, terms: &[(Timestamp, Level, Option<Timestamp>)]) -> Result<(), StoreError> {
+        for (first, level, ends) in terms {
+            let rows = self.entries.iter_mut().filter(|entry| entry.first == *first);
+            rows.for_each(|entry| (entry.level, entry.ends) = (*level, *ends));
+        }
         Ok(())
     }
 
@@ -300,6 +377,21 @@ impl Rows for Shelf {
 }
 
 impl Shelf {
+    /// Keeps in mind the terms of the latest version that is deleted.
+    fn remember(&mut self, id: &str, doomed: &[Timestamp]) {
+        let versions = self.entries.iter().filter(|entry| entry.version.is_some() && doomed.contains(&entry.first));
+        let Some(latest) = versions.max_by_key(|entry| entry.instant()).filter(|_| marking::predefined(id).is_none())
+        else {
+            return;
+        };
+        let holds: Vec<Hold> = self.holds.iter().filter(|hold| hold.object() == Some(id)).cloned().collect();
+        let terms = hold::stored_as(&holds, latest.first, latest.level, latest.ends);
+        let instant = latest.instant().unwrap_or_default().to_owned();
+        if self.departed.get(id).is_none_or(|(before, _)| *before <= instant) {
+            self.departed.insert(id.to_owned(), (instant, terms));
+        }
+    }
+
     /// The rows of a version, the first first.
     fn rows_of(&self, first: Timestamp) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.first == first)
@@ -313,7 +405,7 @@ impl Memory {
         let ids: Vec<(CollectionKey, String)> =
             state.registry.collections.iter().map(|collection| (collection.key, collection.id.clone())).collect();
         for (key, id) in ids {
-            for released in hold::release_due(state.shelf(key), now)? {
+            for released in hold::release_due(state.shelf(key), now, usize::MAX)? {
                 let entry = released.entry(&id, now);
                 state.append(&entry);
             }
@@ -333,7 +425,7 @@ impl Holds for Memory {
 
     fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
         let (now, mut state) = (self.now(), self.tended()?);
-        let Some(released) = hold::release(state.shelf(releasing.collection), releasing.id, now)? else {
+        let Some(released) = hold::release(state.shelf(releasing.collection), releasing.id, now, usize::MAX)? else {
             return Ok(None);
         };
         let action = released.action(&releasing.collection_id);
@@ -406,6 +498,7 @@ impl Entries for Memory {
             let owned = shelf.select(deletion.own_world(), &whole).next().is_some();
             return Ok(if seen && !owned { Deleted::Forbidden } else { Deleted::Absent });
         }
+        shelf.remember(&deletion.id, &doomed);
         let (gone, kept) = shelf.entries.drain(..).partition::<Vec<_>, _>(|entry| doomed.contains(&entry.first));
         shelf.entries = kept;
         let is_of_doomed =
@@ -423,8 +516,8 @@ impl Entries for Memory {
 
     fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError> {
         let mut state = self.tended()?;
-        let entries = &state.shelf(collection).entries;
-        let known = |id: &str| entries.iter().any(|entry| entry.id == id && entry.is_in(world));
+        let shelf = state.shelf(collection);
+        let known = |id: &str| shelf.entries.iter().any(|entry| entry.id == id && shelf.is_in(world, entry));
         Ok(ids.iter().filter(|id| !known(id)).map(|id| (*id).to_owned()).collect())
     }
 

@@ -1,16 +1,16 @@
 //! Holds and the rows that they keep from organisations, inside a write transaction.
 
 use super::scan::unversioned_rank;
-use super::schema::{ALL_BUT, EVERYBODY, ONLY};
+use super::schema::{ALL_BUT, ANYBODY, EVERYBODY, ONLY};
 use super::table::{Shelf, level};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::CollectionKey;
 use crate::store::StoreError;
-use crate::store::hold::{Hold, Reach, Rows, Subject, Version};
+use crate::store::hold::{From, Held, Hold, Reach, Rows, Span, Subject, Until, Version};
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::types::FromSqlError;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
@@ -47,30 +47,41 @@ fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
     })
 }
 
-fn json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
+/// What a column of JSON says.
+pub(super) fn json<T: DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
     serde_json::from_str(text).map_err(|error| FromSqlError::Other(error.into()).into())
 }
 
 /// A record of numbers and strings always has a JSON form.
-fn text(value: &impl Serialize) -> String {
+pub(super) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
 impl Rows for Shelf<'_> {
-    fn holds(&mut self) -> Result<Vec<Hold>, StoreError> {
-        holds(self.connection, self.collection)
+    fn hold(&mut self, id: Uuid) -> Result<Option<Hold>, StoreError> {
+        const SQL: &str = "SELECT id, subject, withheld, until, reason, placed, placed_by FROM hold
+            WHERE collection = ? AND id = ?";
+        let values = params![self.collection.0, id.as_bytes()];
+        Ok(self.connection.prepare_cached(SQL)?.query_row(values, hold).optional()?)
+    }
+
+    fn due(&mut self, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
+        const SQL: &str = "SELECT id, subject, withheld, until, reason, placed, placed_by
+            FROM hold INDEXED BY hold_by_due WHERE due <= ?2 AND collection = ?1 ORDER BY due, key";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let holds = statement.query_map(params![self.collection.0, now.micros()], hold)?;
+        Ok(holds.collect::<Result<_, _>>()?)
     }
 
     fn is_held(&mut self) -> Result<bool, StoreError> {
-        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM hold WHERE collection = ?)";
+        const SQL: &str =
+            "SELECT EXISTS (SELECT 1 FROM hold INDEXED BY hold_by_object WHERE collection = ? AND object IS NOT NULL)";
         Ok(self.connection.prepare_cached(SQL)?.query_row([self.collection.0], |row| row.get(0))?)
     }
 
     fn holds_on(&mut self, object: &str) -> Result<Vec<Hold>, StoreError> {
         const SQL: &str = "SELECT id, subject, withheld, until, reason, placed, placed_by FROM hold
-            WHERE collection = ?1 AND object = ?2
-            UNION ALL SELECT id, subject, withheld, until, reason, placed, placed_by FROM hold
-            WHERE collection = ?1 AND object IS NULL";
+            WHERE collection = ?1 AND object = ?2 ORDER BY key";
         let mut statement = self.connection.prepare_cached(SQL)?;
         let holds = statement.query_map(params![self.collection.0, object], hold)?;
         Ok(holds.collect::<Result<_, _>>()?)
@@ -80,6 +91,7 @@ impl Rows for Shelf<'_> {
         const SQL: &str =
             "INSERT INTO hold (id, collection, object, subject, withheld, until, due, reason, placed, placed_by)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const AWAITED: &str = "INSERT OR IGNORE INTO awaited (collection, marking, hold) VALUES (?, ?, ?)";
         self.connection.prepare_cached(SQL)?.execute(params![
             hold.id.as_bytes(),
             self.collection.0,
@@ -92,7 +104,20 @@ impl Rows for Shelf<'_> {
             hold.placed.micros(),
             hold.placed_by.map(|organisation| organisation.0),
         ])?;
+        let Until::Marking { ids, .. } = &hold.until else { return Ok(()) };
+        let mut awaited = self.connection.prepare_cached(AWAITED)?;
+        ids.iter().try_for_each(|id| awaited.execute(params![self.collection.0, id, hold.id.as_bytes()]).map(drop))?;
         Ok(())
+    }
+
+    fn awaiting(&mut self, definitions: &[&str]) -> Result<Vec<Hold>, StoreError> {
+        const SQL: &str = "SELECT h.id, h.subject, h.withheld, h.until, h.reason, h.placed, h.placed_by FROM hold h
+            WHERE h.id IN (SELECT hold FROM awaited WHERE collection = ? AND marking IN (SELECT value FROM json_each(?)))
+            ORDER BY h.key";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let values = params![self.collection.0, serde_json::Value::from(definitions).to_string()];
+        let holds = statement.query_map(values, hold)?;
+        Ok(holds.collect::<Result<_, _>>()?)
     }
 
     fn forget_hold(&mut self, id: Uuid) -> Result<(), StoreError> {
@@ -100,34 +125,68 @@ impl Rows for Shelf<'_> {
         Ok(())
     }
 
-    fn versions(&mut self, subject: &Subject) -> Result<Vec<Version>, StoreError> {
-        // The rows of all versions that have a row there: those versions whose first row is not are left out below.
-        const OBJECT: &str =
+    fn versions(&mut self, object: &str, first: Option<Timestamp>) -> Result<Vec<Version>, StoreError> {
+        const ALL: &str =
             "SELECT id, owner, level, body, date_added, reach, ends FROM entry INDEXED BY entry_by_version
             WHERE collection = ?1 AND id = ?2 ORDER BY body, date_added";
-        const SINCE: &str = "SELECT id, owner, level, body, date_added, reach, ends FROM entry
-            WHERE collection = ?1 AND date_added >= ?2 ORDER BY body, date_added";
-        const VERSION: &str = "SELECT e.id, e.owner, e.level, e.body, e.date_added, e.reach, e.ends FROM entry first
-            JOIN entry e INDEXED BY entry_by_version ON e.collection = first.collection AND e.id = first.id AND e.body = first.body
+        const ONE: &str = "SELECT e.id, e.owner, e.level, e.body, e.date_added, e.reach, e.ends FROM entry first
+            JOIN entry e INDEXED BY entry_by_version ON e.collection = first.collection AND e.id = first.id
+                AND e.spec = first.spec AND (e.version IS NULL OR e.rank = first.rank) AND e.body = first.body
             WHERE first.collection = ?1 AND first.date_added = ?2 ORDER BY e.body, e.date_added";
         let collection = self.collection.0;
-        let mut found = match subject {
-            Subject::Object(id) => self.grouped(OBJECT, params![collection, id])?,
-            Subject::AddedFrom(time) => self.grouped(SINCE, params![collection, time.micros()])?,
-            Subject::Version { added, .. } => self.grouped(VERSION, params![collection, added.micros()])?,
+        let mut found = match first {
+            None => self.grouped(ALL, params![collection, object])?,
+            Some(first) => self.grouped(ONE, params![collection, first.micros()])?,
         };
-        if let Subject::AddedFrom(_) = subject {
-            // A later row may be there although the version's first is earlier.
-            let mut kept = Vec::with_capacity(found.len());
-            for version in found {
-                if self.is_first(version.first)? {
-                    kept.push(version);
-                }
-            }
-            found = kept;
-        }
         found.sort_by_key(|version| version.first);
         Ok(found)
+    }
+
+    fn spans(&mut self) -> Result<Vec<(Hold, Span)>, StoreError> {
+        const SQL: &str = "SELECT h.id, h.subject, h.withheld, h.until, h.reason, h.placed, h.placed_by,
+                min(s.since), min(s.before)
+            FROM span s JOIN hold h ON h.id = s.hold WHERE s.collection = ? GROUP BY s.hold ORDER BY h.key";
+        let micros = |row: &Row<'_>, at| row.get(at).map(Timestamp::from_micros);
+        let read = |row: &Row<'_>| Ok((hold(row)?, Span { since: micros(row, 7)?, before: micros(row, 8)? }));
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let spans = statement.query_map([self.collection.0], read)?;
+        Ok(spans.collect::<Result<_, _>>()?)
+    }
+
+    fn set_span(&mut self, hold: &Hold, span: Span) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO span (collection, organisation, hold, since, before) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET since = excluded.since, before = excluded.before";
+        let from: Vec<i64> = match &hold.from {
+            From::Everybody => vec![ANYBODY],
+            From::Organisations(from) => from.iter().map(|organisation| organisation.0).collect(),
+        };
+        let mut set = self.connection.prepare_cached(SQL)?;
+        for organisation in from {
+            let (since, before) = (span.since.micros(), span.before.micros());
+            set.execute(params![self.collection.0, organisation, hold.id.as_bytes(), since, before])?;
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, span: Span, most: usize) -> Result<Vec<Held>, StoreError> {
+        const SQL: &str = "SELECT date_added, owner, level, ends, reach, body FROM entry
+            WHERE collection = ? AND date_added >= ? AND date_added < ? ORDER BY date_added LIMIT ?";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let values = params![self.collection.0, span.since.micros(), span.before.micros(), most];
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let (mut rows, mut held) = (statement.query(values)?, Vec::new());
+        while let Some(row) = rows.next()? {
+            let added = Timestamp::from_micros(row.get(0)?);
+            held.push(Held {
+                added,
+                version: row.get(5)?,
+                owner: OrganisationKey(row.get(1)?),
+                level: level(row.get(2)?),
+                ends: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
+                reach: self.reach(added, row.get(4)?)?,
+            });
+        }
+        Ok(held)
     }
 
     fn set_reach(&mut self, row: Timestamp, reach: &Reach) -> Result<(), StoreError> {
@@ -150,13 +209,13 @@ impl Rows for Shelf<'_> {
         Ok(())
     }
 
-    fn copy_row(&mut self, first: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
+    fn copy_row(&mut self, row: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError> {
         const SQL: &str = "INSERT INTO entry (collection, date_added, id, type, spec, rank, version, level, owner,
                 newer, older, newer_spec, mixed, content, body, ends, reach)
             SELECT collection, ?3, id, type, spec, CASE WHEN version IS NULL THEN ?4 ELSE rank END, version, level, owner,
                 newer, older, newer_spec, 1, content, body, ends, 0
             FROM entry WHERE collection = ?1 AND date_added = ?2";
-        let values = params![self.collection.0, first.micros(), to.micros(), unversioned_rank(to)];
+        let values = params![self.collection.0, row.micros(), to.micros(), unversioned_rank(to)];
         self.connection.prepare_cached(SQL)?.execute(values)?;
         self.set_reach(to, reach)?;
         self.raise_newest(to)
@@ -169,11 +228,13 @@ impl Rows for Shelf<'_> {
         Ok(self.connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
     }
 
-    fn set_terms(&mut self, first: Timestamp, level: Level, ends: Option<Timestamp>) -> Result<(), StoreError> {
-        const SQL: &str = "UPDATE entry SET level = ?, ends = ? WHERE collection = ? AND date_added = ? RETURNING id";
-        let values = params![level.rank(), ends.map(Timestamp::micros), self.collection.0, first.micros()];
-        let id: String = self.connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?;
-        self.rebuild(&id)
+    fn set_terms(&mut self, object: &str, terms: &[(Timestamp, Level, Option<Timestamp>)]) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE entry SET level = ?, ends = ? WHERE collection = ? AND date_added = ?";
+        let mut set = self.connection.prepare_cached(SQL)?;
+        for (first, level, ends) in terms {
+            set.execute(params![level.rank(), ends.map(Timestamp::micros), self.collection.0, first.micros()])?;
+        }
+        self.rebuild(object)
     }
 
     fn raise_newest(&mut self, to: Timestamp) -> Result<(), StoreError> {
@@ -197,15 +258,6 @@ impl Shelf<'_> {
         let values = params![self.collection.0, object, text(&Subject::Version { object: object.to_owned(), added })];
         self.connection.prepare_cached(SQL)?.execute(values)?;
         Ok(())
-    }
-
-    /// Whether a row is the first of its version.
-    fn is_first(&self, row: Timestamp) -> Result<bool, StoreError> {
-        const SQL: &str = "SELECT NOT EXISTS (SELECT 1 FROM entry e INDEXED BY entry_by_version
-                WHERE e.collection = r.collection AND e.id = r.id AND e.body = r.body AND e.date_added < r.date_added)
-            FROM entry r WHERE r.collection = ? AND r.date_added = ?";
-        let values = params![self.collection.0, row.micros()];
-        Ok(self.connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?)
     }
 
     /// Versions by their rows, which the statement gives in the order of their bodies.

@@ -18,7 +18,7 @@ pub use ledger::Ledger;
 #[cfg(test)]
 pub(super) use scan::plan;
 #[cfg(test)]
-pub(super) use schema::of_schema;
+pub(super) use schema::{of_schema, of_schema_from};
 
 use super::hold::Hold;
 use super::registry::{Change, Registry};
@@ -244,7 +244,15 @@ impl Holds for Sqlite {
     }
 
     fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
-        self.writer.release(releasing)
+        // One part after the other, each of its own: others write in between.
+        let mut versions = None;
+        while let Some(part) = self.writer.release(releasing.clone())? {
+            versions = Some(versions.unwrap_or(0) + part.versions);
+            if !part.more {
+                break;
+            }
+        }
+        Ok(versions)
     }
 
     fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError> {

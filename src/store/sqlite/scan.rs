@@ -1,7 +1,7 @@
 //! The one ordered scan, as one SQL statement that walks an index in the order of
 //! `date_added` and never sorts a collection.
 
-use super::schema::{ALL_BUT, EVERYBODY};
+use super::schema::{ALL_BUT, ANYBODY, EVERYBODY};
 use crate::access::permission::{CollectionKey, World};
 use crate::stix::head::Spec;
 use crate::store::{Row, Scan, StoreError};
@@ -142,12 +142,13 @@ impl Query {
         self.bind(":after".to_owned(), Value::Integer(scan.after.map_or(i64::MIN, Timestamp::micros)));
         self.parameters.extend(world(scan.world).map(|(name, value)| (name.to_owned(), Value::Integer(value))));
         let (spec, version) = (self.spec_condition(scan.filter), self.version_condition(scan.filter));
-        format!(" AND {}{spec}{version}", visible("e"))
+        // The version before the specification version: that is found at once.
+        format!(" AND {}{version}{spec}", visible("e"))
     }
 
     fn spec_condition(&mut self, filter: &Filter) -> String {
         match &filter.specs {
-            None => format!(" AND {}", no_other("newer_spec", "f.spec > e.spec")),
+            None => format!(" AND {}", no_other("newer_spec", "f.spec > e.spec", "")),
             Some(specs) => {
                 let ranks: Vec<u8> = specs.iter().copied().map(spec_rank).collect();
                 self.bind(":specs".to_owned(), Value::Text(format!("{ranks:?}")));
@@ -160,10 +161,10 @@ impl Query {
         let Versions::Only { first, last, instants } = &filter.versions else { return String::new() };
         let mut any = Vec::new();
         if *last {
-            any.push(no_other("newer", "f.spec = e.spec AND f.rank > e.rank"));
+            any.push(no_other("newer", "f.spec = e.spec AND f.rank > e.rank", "ORDER BY f.rank"));
         }
         if *first {
-            any.push(no_other("older", "f.spec = e.spec AND f.rank < e.rank"));
+            any.push(no_other("older", "f.spec = e.spec AND f.rank < e.rank", "ORDER BY f.rank DESC"));
         }
         if !instants.is_empty() {
             self.bind_list(":instants", instants);
@@ -208,9 +209,16 @@ pub(super) fn visible(e: &str) -> String {
     format!(
         "{e}.level <= {up_to} AND ({e}.ends IS NULL OR {e}.ends > :at OR {e}.owner = :organisation) \
          AND ({e}.reach = {EVERYBODY} OR ({e}.reach = {ALL_BUT}) <> EXISTS (SELECT 1 FROM reach r \
-         WHERE r.collection = {e}.collection AND r.date_added = {e}.date_added AND r.organisation = :organisation))"
+         WHERE r.collection = {e}.collection AND r.date_added = {e}.date_added AND r.organisation = :organisation)) \
+         AND ({NO_SPAN} OR {e}.owner = :organisation OR NOT EXISTS (SELECT 1 FROM span s \
+         WHERE s.collection = :collection AND s.organisation IN ({ANYBODY}, :organisation) \
+         AND s.since <= {e}.date_added AND {e}.date_added < s.before))"
     )
 }
+
+/// The condition that no part of the order is kept from the caller. The same for all rows, and looked up once.
+const NO_SPAN: &str =
+    "NOT EXISTS (SELECT 1 FROM span WHERE collection = :collection AND organisation IN (0, :organisation))";
 
 /// The level up to which the caller sees what the owner of a row owns.
 fn up_to(e: &str) -> String {
@@ -219,12 +227,14 @@ fn up_to(e: &str) -> String {
 
 /// Whether the caller sees no other entry of the same object that stands in `relation` to
 /// this one, where `lowest` carries the lowest level among those: that decides, unless some
-/// entries of the object are kept from some by other means; then they are looked up.
-fn no_other(lowest: &str, relation: &str) -> String {
+/// entries of the object, or a part of the order, are kept from some by other means; then they are looked up,
+/// the `nearest` first: most often the caller sees that one.
+fn no_other(lowest: &str, relation: &str, nearest: &str) -> String {
     let (up_to, visible) = (up_to("e"), visible("f"));
     format!(
-        "CASE e.mixed WHEN 0 THEN e.{lowest} > {up_to} ELSE NOT EXISTS (SELECT 1 FROM entry f INDEXED BY entry_by_version \
-         WHERE f.collection = e.collection AND f.id = e.id AND {relation} AND {visible}) END"
+        "CASE WHEN e.mixed = 0 AND {NO_SPAN} THEN e.{lowest} > {up_to} \
+         ELSE (SELECT 1 FROM entry f INDEXED BY entry_by_version \
+         WHERE f.collection = e.collection AND f.id = e.id AND {relation} AND {visible} {nearest} LIMIT 1) IS NULL END"
     )
 }
 

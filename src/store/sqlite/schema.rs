@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `entry` | one row per object version per collection, in the order of `date_added`; never a body |
 //! | `body` | the texts, to the octet; no statement updates it |
-//! | `departed` | owners of versioned ids whose last version was deleted |
-//! | `hold`, `reach` | what is kept from whom, and which rows those reach |
+//! | `departed` | of versioned ids of which a version was deleted: the owner, and the terms of the latest that was |
+//! | `meant` | who sent a marking definition that another had sent before |
+//! | `hold`, `reach`, `span` | what is kept from whom: which rows those reach, which parts of the order they do not |
+//! | `awaited` | the marking definitions that holds wait for |
 //! | `status` | status resources until they expire |
 //! | `audit` | the trail, chained |
 //! | `checkpoint` | signed words about where the trail ended, by the number of its last entry then |
@@ -38,6 +40,9 @@ pub(super) const ALL_BUT: u8 = 1;
 /// The row is kept from all but the organisations listed.
 pub(super) const ONLY: u8 = 2;
 
+/// In `span`: every organisation. No organisation has this key.
+pub(super) const ANYBODY: i64 = 0;
+
 /// Each connection's settings. WAL: readers and the writer do not wait for each other.
 /// FULL: a commit is on disk when it returns.
 pub(super) const PRAGMAS: &str = "
@@ -52,7 +57,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// One step per schema version, in order. A step is never edited once it was released.
-const STEPS: [&str; 4] = [TABLES, JUDGEMENT, TRUST, EVIDENCE];
+const STEPS: [&str; 5] = [TABLES, JUDGEMENT, TRUST, EVIDENCE, SPANS];
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -259,6 +264,56 @@ const EVIDENCE: &str = "
     ) STRICT;
 ";
 
+/// What keeps a part of the order from organisations no longer lists its rows one by one: what did is undone
+/// where nothing else keeps a row from them. The rest is what decisions about markings need to know.
+const SPANS: &str = "
+    CREATE TABLE span (
+        collection INTEGER NOT NULL,
+        organisation INTEGER NOT NULL,
+        hold BLOB NOT NULL REFERENCES hold (id) ON DELETE CASCADE,
+        since INTEGER NOT NULL,
+        before INTEGER NOT NULL,
+        PRIMARY KEY (collection, organisation, hold)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX span_by_hold ON span (hold);
+    INSERT INTO span
+        SELECT hold.collection, named.value, hold.id,
+            unixepoch(substr(hold.subject ->> '$.added_from', 1, 19)) * 1000000
+                + CAST(substr(hold.subject ->> '$.added_from', 21, 6) AS INTEGER),
+            253402300799999999
+        FROM hold, json_each(hold.withheld, '$.organisations') named WHERE hold.object IS NULL;
+    DELETE FROM reach WHERE EXISTS (
+        SELECT 1 FROM span JOIN entry ON entry.collection = reach.collection AND entry.date_added = reach.date_added
+        WHERE span.collection = reach.collection AND span.organisation = reach.organisation
+            AND reach.date_added >= span.since AND entry.reach = 1
+            AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.collection = entry.collection AND hold.object = entry.id));
+
+    CREATE TABLE awaited (
+        collection INTEGER NOT NULL,
+        marking TEXT NOT NULL,
+        hold BLOB NOT NULL REFERENCES hold (id) ON DELETE CASCADE,
+        PRIMARY KEY (collection, marking, hold)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX awaited_by_hold ON awaited (hold);
+    INSERT INTO awaited SELECT hold.collection, marking.value, hold.id
+        FROM hold, json_each(hold.until, '$.marking.ids') marking;
+    UPDATE hold SET until = json_set(until, '$.marking.before', json_object('level', until ->> '$.marking.before'))
+        WHERE until ->> '$.marking.before' IS NOT NULL;
+    UPDATE hold SET until = json_set(until, '$.release.before', json_object('level', until ->> '$.release.before'))
+        WHERE until ->> '$.release.before' IS NOT NULL;
+
+    CREATE TABLE meant (
+        collection INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        content BLOB NOT NULL,
+        organisation INTEGER NOT NULL,
+        PRIMARY KEY (collection, id, content, organisation)
+    ) STRICT, WITHOUT ROWID;
+
+    ALTER TABLE departed ADD COLUMN instant TEXT;
+    ALTER TABLE departed ADD COLUMN terms TEXT;
+";
+
 /// Brings a file to the newest schema, all steps or none. A file of a
 /// newer version is refused: this program would not understand it.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -301,6 +356,12 @@ fn steps_taken(connection: &Connection) -> Result<usize, StoreError> {
 #[cfg(test)]
 pub(crate) fn of_schema(connection: &Connection, version: usize) {
     connection.execute_batch(PRAGMAS).unwrap();
-    STEPS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
-    connection.pragma_update(None, "user_version", u32::try_from(version).unwrap()).unwrap();
+    of_schema_from(connection, 0, version);
+}
+
+/// Brings a file of an older version to a less old one.
+#[cfg(test)]
+pub(crate) fn of_schema_from(connection: &Connection, from: usize, to: usize) {
+    STEPS[from..to].iter().for_each(|step| connection.execute_batch(step).unwrap());
+    connection.pragma_update(None, "user_version", u32::try_from(to).unwrap()).unwrap();
 }

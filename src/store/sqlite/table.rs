@@ -1,17 +1,19 @@
 //! One collection inside a write transaction: lookups, insertion, deletion, and the
 //! upkeep of what each entry carries about its neighbours.
 
+use super::hold::{json, text};
 use super::scan::{self, spec_rank, unversioned_rank, visible};
 use super::schema::{EVERYBODY, NO_LEVEL};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
+use crate::access::terms::Terms;
 use crate::audit;
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
 use crate::stix::rules::version::Lineage;
 use crate::store::admission::{Addition, Held, Latest, Table};
-use crate::store::hold::{Reach, Rows as _};
+use crate::store::hold::{self, Reach, Rows as _};
 use crate::store::{Deleted, Deletion, Scan, StoreError};
 use crate::taxii::filter::Filter;
 use crate::taxii::timestamp::Timestamp;
@@ -72,7 +74,7 @@ impl Table for Shelf<'_> {
 
     fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError> {
         let sql = format!(
-            "SELECT e.version, l.created, l.created_by_ref, l.revoked, e.level, e.date_added
+            "SELECT e.version, l.created, l.created_by_ref, l.revoked, e.level, e.date_added, e.ends
              FROM entry e INDEXED BY entry_by_version JOIN lineage l ON l.body = e.body
              WHERE e.collection = :collection AND e.id = :id AND e.spec = :spec AND {}
              ORDER BY e.rank DESC LIMIT 1",
@@ -83,19 +85,45 @@ impl Table for Shelf<'_> {
         let read = |row: &Row<'_>| {
             let (version, created, created_by_ref, revoked) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             let lineage = Lineage { version, created, created_by_ref, revoked };
-            Ok(Latest { lineage, level: level(row.get(4)?), added: Timestamp::from_micros(row.get(5)?) })
+            let (added, ends): (i64, Option<i64>) = (row.get(5)?, row.get(6)?);
+            let (added, ends) = (Timestamp::from_micros(added), ends.map(Timestamp::from_micros));
+            Ok(Latest { lineage, level: level(row.get(4)?), ends, added })
         };
         self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, read).optional())
     }
 
-    fn definitions(&mut self, id: &str, world: World) -> Result<Vec<Vec<u8>>, StoreError> {
+    fn definitions(
+        &mut self,
+        id: &str,
+        world: World,
+        speakers: &[OrganisationKey],
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
         let sql = format!(
             "SELECT b.text FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body
-             WHERE e.collection = :collection AND e.id = :id AND {}",
+             WHERE e.collection = :collection AND e.id = :id AND {}
+                AND (e.owner IN (SELECT value FROM json_each(:speakers)) OR EXISTS (SELECT 1 FROM meant m
+                    WHERE m.collection = :collection AND m.id = :id AND m.content = e.content
+                        AND m.organisation IN (SELECT value FROM json_each(:speakers))))",
             visible("e")
         );
-        let own: [(&str, &dyn ToSql); 2] = [(":collection", &self.collection.0), (":id", &id)];
+        let speakers: serde_json::Value = speakers.iter().map(|speaker| speaker.0).collect();
+        let speakers = speakers.to_string();
+        let own: [(&str, &dyn ToSql); 3] =
+            [(":collection", &self.collection.0), (":id", &id), (":speakers", &speakers)];
         self.in_world(&sql, world, &own, |statement, values| statement.query_map(values, |row| row.get(0))?.collect())
+    }
+
+    fn keep_meant(&mut self, id: &str, content: Digest, by: OrganisationKey) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT OR IGNORE INTO meant (collection, id, content, organisation) VALUES (?, ?, ?, ?)";
+        self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id, content.0, by.0])?;
+        Ok(())
+    }
+
+    fn departed(&mut self, id: &str) -> Result<Option<(String, Terms)>, StoreError> {
+        const SQL: &str = "SELECT instant, terms FROM departed WHERE collection = ? AND id = ? AND terms IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(SQL)?;
+        let departed = |row: &Row<'_>| Ok((row.get(0)?, json(&row.get::<_, String>(1)?)?));
+        Ok(statement.query_row(params![self.collection.0, id], departed).optional()?)
     }
 
     fn newest(&mut self) -> Result<Timestamp, StoreError> {
@@ -267,7 +295,7 @@ impl Shelf<'_> {
     }
 
     /// Deletes what a deletion means of what its caller may delete, and gives what is gone.
-    pub(super) fn delete(&self, deletion: &Deletion) -> Result<(Deleted, Vec<audit::Gone>), StoreError> {
+    pub(super) fn delete(&mut self, deletion: &Deletion) -> Result<(Deleted, Vec<audit::Gone>), StoreError> {
         let own = deletion.own_world();
         let mut doomed = Vec::new();
         let selection = deletion.selection();
@@ -287,7 +315,7 @@ impl Shelf<'_> {
             let owned = self.finds(&Scan { world: own, ..whole })?;
             return Ok((if seen && !owned { Deleted::Forbidden } else { Deleted::Absent }, doomed));
         }
-        self.remember_owner(&deletion.id)?;
+        self.remember(&deletion.id, &doomed)?;
         let mut gone = Vec::new();
         for version in &doomed {
             let has_none = version.version == version.date_added.to_string();
@@ -310,13 +338,31 @@ impl Shelf<'_> {
         Ok(found)
     }
 
-    /// An id keeps its owner when its last version goes. Predefined markings have none.
-    fn remember_owner(&self, id: &str) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT OR IGNORE INTO departed (collection, id, owner)
-            SELECT collection, id, owner FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND version IS NOT NULL LIMIT 1";
-        if crate::stix::marking::predefined(id).is_none() {
-            self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id])?;
+    /// An id keeps its owner when its last version goes, and the terms of the latest that went still count: who
+    /// deletes an object and adds it again has not loosened them. Predefined markings have neither.
+    fn remember(&mut self, id: &str, doomed: &[audit::Gone]) -> Result<(), StoreError> {
+        const LATEST: &str = "SELECT e.rank, e.level, e.ends, e.owner, (SELECT min(f.date_added)
+                FROM entry f INDEXED BY entry_by_version
+                WHERE f.collection = e.collection AND f.id = e.id AND f.spec = e.spec AND f.rank = e.rank AND f.body = e.body)
+            FROM entry e WHERE e.collection = ?1 AND e.version IS NOT NULL
+                AND e.date_added IN (SELECT value FROM json_each(?2)) ORDER BY e.rank DESC LIMIT 1";
+        const KEEP: &str = "INSERT INTO departed (collection, id, owner, instant, terms) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET instant = excluded.instant, terms = excluded.terms
+                WHERE departed.instant IS NULL OR departed.instant <= excluded.instant";
+        if crate::stix::marking::predefined(id).is_some() {
+            return Ok(());
         }
+        let rows: serde_json::Value = doomed.iter().map(|gone| gone.date_added.micros()).collect();
+        let rows = rows.to_string();
+        let read = |row: &Row<'_>| {
+            let (ends, first): (Option<i64>, i64) = (row.get(2)?, row.get(4)?);
+            let (ends, first) = (ends.map(Timestamp::from_micros), Timestamp::from_micros(first));
+            Ok((row.get::<_, String>(0)?, level(row.get(1)?), ends, row.get::<_, i64>(3)?, first))
+        };
+        let latest = self.connection.prepare_cached(LATEST)?.query_row(params![self.collection.0, rows], read);
+        let Some((instant, level, ends, owner, first)) = latest.optional()? else { return Ok(()) };
+        let terms = text(&hold::stored_as(&self.holds_on(id)?, first, level, ends));
+        self.connection.prepare_cached(KEEP)?.execute(params![self.collection.0, id, owner, instant, terms])?;
         Ok(())
     }
 

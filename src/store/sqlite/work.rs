@@ -12,6 +12,18 @@ use crate::taxii::timestamp::Timestamp;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
+/// Rows of a hold that are released in one transaction, at most: others wait no longer than that takes.
+const PART: usize = 2000;
+
+/// What was released of a hold.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// Versions that others can see since.
+    pub(super) versions: usize,
+    /// Whether there is more.
+    pub(super) more: bool,
+}
+
 pub(super) fn add(
     connection: &Connection,
     trail: &mut Trail<'_>,
@@ -42,22 +54,24 @@ pub(super) fn release(
     trail: &mut Trail<'_>,
     releasing: &Releasing,
     now: Timestamp,
-) -> Result<Option<usize>, StoreError> {
+) -> Result<Option<Part>, StoreError> {
     let mut shelf = Shelf { connection, collection: releasing.collection };
-    let Some(released) = hold::release(&mut shelf, releasing.id, now)? else { return Ok(None) };
+    let Some(released) = hold::release(&mut shelf, releasing.id, now, PART)? else { return Ok(None) };
     let action = released.action(&releasing.collection_id);
     trail.append(&audit::Entry { at: now, actor: releasing.actor.clone(), action })?;
-    Ok(Some(released.versions))
+    Ok(Some(Part { versions: released.versions, more: released.more }))
 }
 
-/// Ends the holds whose time has come.
-pub(super) fn tend(connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<(), StoreError> {
+/// Ends the holds whose time has come, or a part of them. Gives whether there is more.
+pub(super) fn tend(connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<bool, StoreError> {
+    let mut more = false;
     for (collection, id) in due(connection, now)? {
-        for released in hold::release_due(&mut Shelf { connection, collection }, now)? {
+        for released in hold::release_due(&mut Shelf { connection, collection }, now, PART)? {
             trail.append(&released.entry(&id, now))?;
+            more |= released.more;
         }
     }
-    Ok(())
+    Ok(more)
 }
 
 fn keep_status(connection: &Connection, id: Uuid, kept: &KeptStatus) -> Result<(), StoreError> {
@@ -79,7 +93,7 @@ pub(super) fn delete(
     trail: &mut Trail<'_>,
     deletion: &Deletion,
 ) -> Result<Deleted, StoreError> {
-    let shelf = Shelf { connection, collection: deletion.collection };
+    let mut shelf = Shelf { connection, collection: deletion.collection };
     let (deleted, gone) = shelf.delete(deletion)?;
     if let Deleted::Versions(_) = deleted {
         trail.append(&deletion.audit_entry(gone))?;

@@ -3,7 +3,7 @@
 
 use super::hold::due;
 use super::trail::{Notes, Trail};
-use super::work::{add, delete, make_change, place, release, tend};
+use super::work::{Part, add, delete, make_change, place, release, tend};
 use crate::audit::{self, Signer};
 use crate::clock::{Clock, stopwatch};
 use crate::store::registry::Change;
@@ -87,7 +87,7 @@ enum Work {
     Delete(Box<Deletion>, Reply<Deleted, StoreError>),
     Change(Box<(Change, audit::Actor)>, Reply<(), ChangeError>),
     Place(Box<Holding>, Reply<(), StoreError>),
-    Release(Box<Releasing>, Reply<Option<usize>, StoreError>),
+    Release(Box<Releasing>, Reply<Option<Part>, StoreError>),
     Tend(Reply<(), StoreError>),
 }
 
@@ -119,7 +119,7 @@ impl Writer {
         self.submit(|reply| Work::Place(Box::new(holding), reply))
     }
 
-    pub(super) fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
+    pub(super) fn release(&self, releasing: Releasing) -> Result<Option<Part>, StoreError> {
         self.submit(|reply| Work::Release(Box::new(releasing), reply))
     }
 
@@ -210,6 +210,8 @@ struct Thread {
     signed: Instant,
     /// How many entries were appended since the trail's end was signed.
     unsigned: u64,
+    /// Whether holds whose time has come are released in part only.
+    behind: bool,
     /// When the log last said that nothing can be written, while that is so.
     failing: Option<Instant>,
 }
@@ -223,12 +225,21 @@ struct Turn {
 
 impl Thread {
     fn new(connection: Connection, clock: Clock, shared: Arc<Shared>) -> Self {
-        Self { connection, clock, shared, tidied: stopwatch(), signed: stopwatch(), unsigned: 0, failing: None }
+        Self {
+            connection,
+            clock,
+            shared,
+            tidied: stopwatch(),
+            signed: stopwatch(),
+            unsigned: 0,
+            behind: false,
+            failing: None,
+        }
     }
 
     fn run(mut self, queue: &Receiver<Option<Job>>) {
         loop {
-            let first = match queue.recv_timeout(FLUSH) {
+            let first = match queue.recv_timeout(if self.behind { Duration::ZERO } else { FLUSH }) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -281,6 +292,7 @@ impl Thread {
                 }
             }
             Err(error) => {
+                self.behind = false;
                 self.tell_of(&error);
                 for job in group {
                     job.fail(&error);
@@ -307,7 +319,7 @@ impl Thread {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut trail = Trail::open(&transaction)?;
         // Before anything is done that could see what they kept.
-        tend(&transaction, &mut trail, now)?;
+        let behind = tend(&transaction, &mut trail, now)?;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
             let given_up = job.taken.swap(true, Ordering::AcqRel);
@@ -322,6 +334,7 @@ impl Thread {
             self.shared.stop(stops_for_good(&error));
             return Err(error.into());
         }
+        self.behind = behind;
         Ok(Turn { outcomes, appended, signed })
     }
 
@@ -353,7 +366,7 @@ enum Outcome {
     Deleted(Deleted),
     Changed(Result<(), ChangeError>),
     Placed,
-    Released(Option<usize>),
+    Released(Option<Part>),
     Tended,
     Failed(StoreError),
     /// Whoever asked would not wait any longer, and has been told so.
