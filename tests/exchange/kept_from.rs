@@ -215,7 +215,17 @@ impl Twins {
         self.second.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Allow).unwrap();
         let manage = owner == ORGANISATIONS[WEST];
         let grant = |read| self.second.grant(owner, RW, Some(Rights { read, write: true, manage, relay: true }));
-        grant(entries.iter().any(Entry::needs_definitions).then_some(Level::Red));
+        let needed: Vec<usize> = entries.iter().flat_map(Entry::needed_definitions).collect();
+        grant((!needed.is_empty()).then_some(Level::Red));
+        // In the first world its owner or a manager has said that it means these.
+        let is_there = |k: &&usize| {
+            self.second.get(owner, RW, "manifest", &format!("match[id]={}", marking(**k))).items().len() == 1
+        };
+        let meant: Vec<String> =
+            needed.iter().filter(is_there).map(|k| text(self.model.start, &Item::Definition(*k))).collect();
+        if !meant.is_empty() {
+            self.second.push(owner, RW, &meant);
+        }
         assert_eq!(self.second.push(owner, RW, &texts).failures(), &[], "{entries:?}");
         grant(Some(Level::Red));
         // What is seen in the first world although its time has not come was let go by who manages.

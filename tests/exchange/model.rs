@@ -226,9 +226,10 @@ impl Hold {
 }
 
 impl Entry {
-    /// Whether somebody has to define what it is marked with.
-    pub fn needs_definitions(&self) -> bool {
-        self.marks.iter().any(|mark| matches!(mark, Mark::Defined(_)))
+    /// What somebody has to define that it is marked with.
+    pub fn needed_definitions(&self) -> Vec<usize> {
+        let defined = |mark: &Mark| if let Mark::Defined(k) = mark { Some(*k) } else { None };
+        self.marks.iter().filter_map(defined).collect()
     }
 
     /// What it counts as when the next version is held against it: while nobody has allowed it to travel
