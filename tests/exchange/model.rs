@@ -349,7 +349,9 @@ impl Model {
         let clearance = self.grants[who].and_then(|(read, _)| read);
         let (terms, waiting) = self.terms(who, clearance, &marks);
         let level = terms.level.unwrap_or(Level::Green);
-        let seen = self.seen(who, &id).into_iter().filter(|_| version.is_some());
+        // What came with the same push its submitter knows, whoever owns it.
+        let sent = came.iter().filter(|entry| entry.id == id);
+        let seen = self.seen(who, &id).into_iter().chain(sent).filter(|_| version.is_some());
         let latest = seen.max_by_key(|entry| entry.version.clone());
         let departed = self.departed.get(&id).filter(|(version, terms)| {
             (who == owner || clearance.is_some_and(|clearance| terms.level <= Some(clearance)))
