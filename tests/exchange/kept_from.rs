@@ -175,6 +175,20 @@ impl Twins {
         for group in self.groups(freed, &already) {
             self.push(&group);
         }
+        // What a manager says that a definition means concerns everybody who sees that.
+        self.mean(ORGANISATIONS[WEST], &self.model.meant_by(WEST));
+    }
+
+    /// Sends definitions in the second world that are there already.
+    fn mean(&self, who: &str, definitions: &[usize]) {
+        let is_there = |k: &&usize| {
+            self.second.get(who, RW, "manifest", &format!("match[id]={}", marking(**k))).items().len() == 1
+        };
+        let there = definitions.iter().filter(is_there);
+        let meant: Vec<String> = there.map(|k| text(self.model.start, &Item::Definition(*k))).collect();
+        if !meant.is_empty() {
+            self.second.push(who, RW, &meant);
+        }
     }
 
     /// When what the member sees was added.
@@ -218,14 +232,7 @@ impl Twins {
         let needed: Vec<usize> = entries.iter().flat_map(Entry::needed_definitions).collect();
         grant((!needed.is_empty()).then_some(Level::Red));
         // In the first world its owner or a manager has said that it means these.
-        let is_there = |k: &&usize| {
-            self.second.get(owner, RW, "manifest", &format!("match[id]={}", marking(**k))).items().len() == 1
-        };
-        let meant: Vec<String> =
-            needed.iter().filter(is_there).map(|k| text(self.model.start, &Item::Definition(*k))).collect();
-        if !meant.is_empty() {
-            self.second.push(owner, RW, &meant);
-        }
+        self.mean(owner, &needed);
         assert_eq!(self.second.push(owner, RW, &texts).failures(), &[], "{entries:?}");
         grant(Some(Level::Red));
         // What is seen in the first world although its time has not come was let go by who manages.

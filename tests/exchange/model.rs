@@ -278,6 +278,11 @@ impl Model {
                 && !self.is_held(entry, who))
     }
 
+    /// The definitions that somebody sent, which were there already.
+    pub fn meant_by(&self, who: usize) -> Vec<usize> {
+        (0..DEFINITIONS).filter(|k| self.meant.contains(&(*k, who))).collect()
+    }
+
     fn seen(&self, who: usize, id: &str) -> Vec<&Entry> {
         self.entries.iter().filter(|entry| entry.id == id && self.sees(who, entry)).collect()
     }
