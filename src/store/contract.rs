@@ -16,6 +16,7 @@ use crate::access::permission::{CollectionKey, Grant, World};
 use crate::access::proof::certificate::Name;
 use crate::access::terms::Terms;
 use crate::audit::checkpoint::tests::signer;
+use crate::audit::line::Line;
 use crate::audit::verify::{Report, Verifier};
 use crate::audit::{Action, Actor, Entry, GENESIS, PublicKey, link};
 use crate::clock::{Clock, stopwatch};
@@ -29,15 +30,20 @@ use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
 use proptest::prelude::*;
+use serde_json::Value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 use uuid::Uuid;
 
+type ReadTrail = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// A store under test, its clock, and what keeps its files.
 struct Bench {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
+    /// Reads the texts of its audit trail.
+    trail: ReadTrail,
     micros: Arc<AtomicU64>,
     directory: tempfile::TempDir,
     collection: CollectionKey,
@@ -55,19 +61,35 @@ fn clock(micros: &Arc<AtomicU64>) -> Clock {
 }
 
 fn memory() -> Bench {
-    bench(|_, clock| Box::new(Memory::new(clock)))
+    bench(|_, clock| {
+        let memory = Arc::new(Memory::new(clock));
+        (Arc::clone(&memory) as Arc<dyn Store>, Box::new(move || memory.trail()))
+    })
 }
 
 fn sqlite() -> Bench {
-    bench(|directory, clock| Box::new(Sqlite::create(directory, clock).unwrap()))
+    bench(|directory, clock| {
+        let store = Arc::new(Sqlite::create(directory, clock).unwrap());
+        (store, trail_of(directory))
+    })
 }
 
-fn bench(make: impl FnOnce(&std::path::Path, Clock) -> Box<dyn Store>) -> Bench {
+fn trail_of(directory: &std::path::Path) -> ReadTrail {
+    let directory = directory.to_owned();
+    Box::new(move || {
+        let mut texts = Vec::new();
+        let mut take = |line: Line| if let Line::Entry(_, text, _) = line { texts.push(text) };
+        Ledger::open(&directory).unwrap().lines(0, &mut take).unwrap();
+        texts
+    })
+}
+
+fn bench(make: impl FnOnce(&std::path::Path, Clock) -> (Arc<dyn Store>, ReadTrail)) -> Bench {
     let directory = tempfile::tempdir().unwrap();
     let micros = Arc::new(AtomicU64::new(SOME_DAY));
-    let store = make(directory.path(), clock(&micros));
+    let (store, trail) = make(directory.path(), clock(&micros));
     // Keys are given from 1 up in each engine; one change each keeps them alike in both.
-    let mut bench = Bench { store, micros, directory, collection: CollectionKey(0) };
+    let mut bench = Bench { store, trail, micros, directory, collection: CollectionKey(0) };
     bench.change(&Change::AddRoot(Root { name: "api1".into(), title: "First".into() })).unwrap();
     for name in ["anna", "bert", "carl"] {
         bench.change(&Change::AddOrganisation { name: name.into(), title: name.into() }).unwrap();
@@ -231,6 +253,16 @@ impl Bench {
 
     fn stamps(&self, query: &str) -> Vec<i64> {
         self.scan(self.world(ANNA, Level::Red), query, |row| row.date_added.micros())
+    }
+
+    /// What its audit trail says of objects, but for keys and ids that differ from one store to the next.
+    fn told(&self) -> Vec<Value> {
+        let mut entries: Vec<Value> = (self.trail)().iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        entries.retain(|entry| entry["action"] != "administer");
+        for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+            entry.retain(|name, _| !["hold", "status", "terms"].contains(&name.as_str()));
+        }
+        entries
     }
 
     fn set_clock(&self, micros: u64) {
@@ -1110,6 +1142,8 @@ proptest! {
             }).collect();
             prop_assert_eq!(&outcomes[0], &outcomes[1], "{:?}", step);
         }
+        let [expected, found] = [0, 1].map(|at: usize| benches[at].told());
+        prop_assert_eq!(expected, found);
         for who in [ANNA, BERT, CARL] {
             for level in Level::ALL {
                 for query in QUERIES {
@@ -1129,14 +1163,14 @@ fn a_store_opens_again_with_all_that_was_in_it() {
     let bench = sqlite();
     let text = version(INDICATOR, 1, Level::Green);
     let status = bench.push(ANNA, Level::Red, &[&text]);
-    let Bench { store, micros, directory, collection } = bench;
+    let Bench { store, micros, directory, collection, trail } = bench;
     let (registry, key) = (store.registry().unwrap(), store.cursor_key());
     drop(store);
     let sqlite = Sqlite::open(directory.path(), clock(&micros)).unwrap();
     assert!(sqlite.faults().unwrap().is_empty());
-    let store: Box<dyn Store> = Box::new(sqlite);
+    let store: Arc<dyn Store> = Arc::new(sqlite);
     assert_eq!((store.registry().unwrap(), store.cursor_key()), (registry, key));
-    let bench = Bench { store, micros, directory, collection };
+    let bench = Bench { store, trail, micros, directory, collection };
     assert_eq!(bench.texts(ANNA, Level::Red, ""), [text]);
     assert!(bench.store.status(status.id).unwrap().is_some());
 }
@@ -1181,13 +1215,13 @@ fn a_store_of_the_first_schema_becomes_one_of_today() {
     super::sqlite::of_schema(&file, 1);
     file.execute_batch(OLDER).unwrap();
     drop(file);
-    let store: Box<dyn Store> = Box::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());
     let registry = store.registry().unwrap();
     assert_eq!(registry.collections[0].rules, Rules::default());
     assert!(registry.grants[0].relay, "who could write may go on to");
     let credential = &registry.credentials[0];
     assert_eq!((&credential.proof, credential.label.as_str()), (&Proof::Key(Fingerprint([0; 32])), "CN=anna"));
-    let bench = Bench { store, micros, directory, collection: CollectionKey(1) };
+    let bench = Bench { store, trail: trail_of(directory.path()), micros, directory, collection: CollectionKey(1) };
     let other = version("indicator--252c7c11-daf2-42bd-843b-be65edca9f61", 2, Level::Green);
     let failures = failures(&bench.push_as(World::new(OrganisationKey(1), None, Timestamp::EPOCH), false, &[&other]));
     assert!(failures[0].contains("(version-creator, "), "{failures:?}");
@@ -1219,8 +1253,8 @@ fn the_holds_of_an_older_store_keep_what_they_kept_and_give_it_when_they_end() {
     super::sqlite::of_schema_from(&file, 1, 4);
     file.execute_batch(HELD).unwrap();
     drop(file);
-    let store: Box<dyn Store> = Box::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());
-    let bench = Bench { store, micros, directory, collection: CollectionKey(1) };
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(directory.path(), clock(&micros)).unwrap());
+    let bench = Bench { store, trail: trail_of(directory.path()), micros, directory, collection: CollectionKey(1) };
     let seen = |n| {
         let mut seen = Vec::new();
         let filter = Filter::everything_of(&format!("indicator--{n}52c7c11-daf2-42bd-843b-be65edca9f61"));
