@@ -78,7 +78,11 @@ fn trail_of(directory: &std::path::Path) -> ReadTrail {
     let directory = directory.to_owned();
     Box::new(move || {
         let mut texts = Vec::new();
-        let mut take = |line: Line| if let Line::Entry(_, text, _) = line { texts.push(text) };
+        let mut take = |line: Line| {
+            if let Line::Entry(_, text, _) = line {
+                texts.push(text)
+            }
+        };
         Ledger::open(&directory).unwrap().lines(0, &mut take).unwrap();
         texts
     })

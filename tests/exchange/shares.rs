@@ -2,7 +2,7 @@
 
 use crate::support::actor::{Actor, TAXII, ask, read_answer, request};
 use crate::support::objects::{envelope, id, indicator};
-use crate::support::server::{Setup, Terms, manifest, objects};
+use crate::support::server::{Setup, Terms, manifest, object, objects};
 use crate::support::{Answer, RW, Server};
 use entente::clock::stopwatch;
 use entente::http::limits::Limits;
@@ -27,7 +27,7 @@ fn told(answer: Answer, status: u16, limit: &str) -> u32 {
     wait
 }
 
-fn until(what: impl Fn() -> bool) {
+fn until(mut what: impl FnMut() -> bool) {
     let begun = stopwatch();
     while !what() {
         assert!(begun.elapsed() < PATIENCE, "in vain");
@@ -119,6 +119,33 @@ fn bodies_under_way_count_as_their_credentials() {
             && read_answer(&mut slow, false).is_ok_and(|answer| answer.status == 202)
     });
     until(|| try_post(&writer, &octets).status == 202);
+}
+
+/// A body counts until the store is done with it, whether anybody waits for that or not; and the store is.
+#[test]
+fn what_is_being_added_is_added_and_counts_until_then_though_its_sender_hangs_up() {
+    let body = |n: usize| envelope(&[large(n)]);
+    // A body of this size leaves no room for anything else.
+    let server = with(|limits| limits.octets_in_flight_per_credential = body(0).len());
+    let (writer, other) = (server.actor("writer"), server.actor("manager"));
+    let counts = || writer.get("/taxii2/").status == 503;
+    let file = rusqlite::Connection::open(server.path().join("data/entente.db")).unwrap();
+    // The store waits for its file for a while only: on a busy machine that may be too short, and it begins again.
+    let mut tries = 0..;
+    until(|| {
+        let n = tries.next().unwrap();
+        file.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let mut hasty = writer.connect().unwrap();
+        let headers = [("Content-Type", TAXII)];
+        hasty.write_all(&request("POST", &objects(RW), &headers, Some(body(n).as_bytes()))).unwrap();
+        until(counts);
+        drop(hasty);
+        until(|| server.metrics().contains("entente_connections 0\n"));
+        let still_counts = counts();
+        file.execute_batch("ROLLBACK").unwrap();
+        until(|| !counts());
+        still_counts && other.get(&object(RW, &id("x-large", n))).status == 200
+    });
 }
 
 /// An answer that may come before all is sent.
