@@ -286,3 +286,40 @@ fn a_trail_on_a_full_disk_gives_nothing_out_takes_nothing_in_and_recovers() {
     must_refuse_and_recover(&actor, &trail, || limit("unlimited"));
     assert!(installation.run(&["audit", "verify"]).starts_with("sound"));
 }
+
+/// What the disk has made of a version is found when it is read: nothing of the page goes out, the log says why
+/// under the id that the caller is told, and the trail says of nobody that he got it.
+#[test]
+fn a_page_that_the_store_cannot_read_is_none() {
+    for (damage, expected) in [
+        ("UPDATE entry SET version = CAST(x'ff' AS TEXT) WHERE id = ?", "utf-8"),
+        ("DELETE FROM body WHERE key = (SELECT body FROM entry WHERE id = ?)", "type"),
+    ] {
+        let installation = Installation::furnished();
+        let log = installation.path("log");
+        let arguments = ["-c", &installation.config(), "serve", "--listen", "127.0.0.1:0", "--ops", "off"];
+        let (server, _) = Process::start_logging(Command::new(PROGRAM).args(arguments), &log);
+        let actor = installation.actor("org", server.address);
+        let all: Vec<String> = (1..=3).map(|n| indicator(n, 1)).collect();
+        actor.post(OBJECTS, &envelope(&all)).must_be(202);
+        let trail = Trail::in_folder(&installation.path("data"));
+        trail.execute(&damage.replace('?', &format!("'{}'", id("indicator", 3))));
+        let mut live = actor.connect().unwrap();
+        let one = format!("{OBJECTS}{}/", id("indicator", 3));
+        for path in [OBJECTS, &one] {
+            let answer = ask(&mut live, "GET", path, &[("Accept", TAXII)], None).must_be(500);
+            assert!(!answer.text().contains("indicator"), "{}", answer.text());
+            let error_id = answer.json()["error_id"].as_str().unwrap().to_owned();
+            let told = |line: &str| {
+                line.contains(&error_id) && line.contains("ERROR") && line.to_lowercase().contains(expected)
+            };
+            until("the log says why", || std::fs::read_to_string(&log).unwrap().lines().any(told));
+        }
+        // Neither the connection nor what can be read is lost.
+        let first = ask(&mut live, "GET", &format!("{OBJECTS}?limit=1"), &[("Accept", TAXII)], None).must_be(200);
+        assert_eq!(first.ids(), [id("indicator", 1)]);
+        assert!(server.terminate());
+        let given: Vec<Value> = trail.all("read").iter().map(|entry| entry["items"].clone()).collect();
+        assert_eq!(given, [1], "{damage}");
+    }
+}

@@ -27,7 +27,8 @@ pub(super) fn every(
     collection: CollectionKey,
     take: &mut dyn FnMut(&Row<'_>) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
-    const SQL: &str = "SELECT e.date_added, e.id, e.version, e.spec, b.text FROM entry e JOIN body b ON b.key = e.body
+    const SQL: &str = "SELECT e.date_added, e.id, e.version, e.spec, b.text
+        FROM entry e LEFT JOIN body b ON b.key = e.body
         WHERE e.collection = :collection AND (e.mixed = 0 OR NOT EXISTS (SELECT 1 FROM entry f INDEXED BY entry_by_version
             WHERE f.collection = e.collection AND f.id = e.id AND f.body = e.body AND f.date_added < e.date_added))
         ORDER BY e.date_added";
@@ -86,7 +87,8 @@ impl Query {
         let mut query = Self { sql: String::new(), parameters: Vec::new() };
         let conditions = query.conditions(scan);
         let text = if scan.with_text { ", b.text" } else { "" };
-        let join = if scan.with_text { " JOIN body b ON b.key = e.body" } else { "" };
+        // A text that is gone is an error: without it, the page would be one version short and nobody would know.
+        let join = if scan.with_text { " LEFT JOIN body b ON b.key = e.body" } else { "" };
         let branches: Vec<String> = query
             .paths(scan.filter)
             .into_iter()
