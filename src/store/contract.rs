@@ -80,7 +80,7 @@ fn trail_of(directory: &std::path::Path) -> ReadTrail {
         let mut texts = Vec::new();
         let mut take = |line: Line| {
             if let Line::Entry(_, text, _) = line {
-                texts.push(text)
+                texts.push(text);
             }
         };
         Ledger::open(&directory).unwrap().lines(0, &mut take).unwrap();

@@ -10,6 +10,8 @@ use entente::access::level::Level;
 use entente::clock::stopwatch;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -287,6 +289,81 @@ fn a_trail_on_a_full_disk_gives_nothing_out_takes_nothing_in_and_recovers() {
     assert!(installation.run(&["audit", "verify"]).starts_with("sound"));
 }
 
+/// A server whose disk fails as the files in a folder say: see `support/disk.c`.
+fn serve_on_bad_disk(installation: &Installation) -> (Process, PathBuf) {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/exchange/support/disk.c");
+    let (library, folder) = (installation.path("disk.so"), installation.path("disk"));
+    let mut compiler = Command::new("cc");
+    assert!(compiler.args(["-shared", "-fPIC", source, "-o"]).arg(&library).arg("-ldl").status().unwrap().success());
+    fs::create_dir(&folder).unwrap();
+    let mut server = Command::new(PROGRAM);
+    server.env("LD_PRELOAD", library).env("DISK", &folder);
+    server.args(["-c", &installation.config(), "serve", "--listen", "127.0.0.1:0", "--ops", "off"]);
+    (Process::start(&mut server).0, folder)
+}
+
+/// LOG-5.
+#[test]
+fn a_trail_on_a_disk_that_became_read_only_gives_nothing_out_takes_nothing_in_and_recovers() {
+    let installation = Installation::furnished();
+    let (server, disk) = serve_on_bad_disk(&installation);
+    let actor = installation.actor("org", server.address);
+    actor.post(OBJECTS, &envelope(&[indicator(1, 1)])).must_be(202);
+    let trail = Trail::in_folder(&installation.path("data"));
+    fs::write(disk.join("read-only"), "").unwrap();
+    must_refuse_and_recover(&actor, &trail, || fs::remove_file(disk.join("read-only")).unwrap());
+    assert!(installation.run(&["audit", "verify"]).starts_with("sound"));
+}
+
+/// LOG-5. What the disk has been given cannot be taken back: so who pushed it waits for it, and is told the truth.
+#[test]
+fn on_a_slow_disk_nothing_is_given_out_and_what_is_not_begun_is_refused_at_once_and_never_done() {
+    let installation = Installation::furnished();
+    let (server, disk) = serve_on_bad_disk(&installation);
+    let actor = installation.actor("org", server.address);
+    actor.post(OBJECTS, &envelope(&[indicator(1, 1)])).must_be(202);
+    let trail = Trail::in_folder(&installation.path("data"));
+    let refused = |method: &str, path: &str, body: Option<String>| {
+        let begun = stopwatch();
+        let headers = [("Accept", TAXII), ("Content-Type", TAXII)];
+        let answer = actor.send(method, path, &headers, body.as_deref().map(str::as_bytes)).must_be(503);
+        assert!(begun.elapsed() < AT_ONCE, "{method} took {:?}", begun.elapsed());
+        assert_eq!(answer.header("retry-after"), Some("10"), "{method}");
+        assert!(!answer.text().contains("indicator"), "{method}");
+    };
+    fs::write(disk.join("slow"), "").unwrap();
+    // The disk is busy with the entry of this one from now on.
+    refused("GET", OBJECTS, None);
+    for _ in 0..2 {
+        refused("POST", OBJECTS, Some(envelope(&[indicator(2, 1)])));
+        refused("DELETE", &format!("{OBJECTS}{}/", id("indicator", 1)), None);
+        refused("HEAD", OBJECTS, None);
+        actor.get("/taxii2/").must_be(200);
+    }
+    fs::remove_file(disk.join("slow")).unwrap();
+    until("it recovers", || actor.get(OBJECTS).status == 200);
+    assert_eq!(actor.get(OBJECTS).must_be(200).ids(), [id("indicator", 1)], "what was refused is not done later");
+    // One that the store has begun with is answered when it is on disk. Another entry may come before it.
+    let log = installation.path("data/entente.db-wal");
+    let written = || fs::metadata(&log).unwrap().modified().unwrap();
+    until("one is begun", || {
+        let before = written();
+        fs::write(disk.join("slow"), "").unwrap();
+        thread::scope(|scope| {
+            let post = scope.spawn(|| actor.post(OBJECTS, &envelope(&[indicator(3, 1)])));
+            until("the store writes", || written() > before || post.is_finished());
+            let was_refused = post.is_finished();
+            fs::remove_file(disk.join("slow")).unwrap();
+            let status = post.join().unwrap().status;
+            assert!(!was_refused || status == 503, "{status} on a disk that keeps nothing");
+            status == 202
+        })
+    });
+    assert_eq!(actor.get(OBJECTS).must_be(200).ids(), [id("indicator", 1), id("indicator", 3)]);
+    assert_eq!((trail.all("add").len(), trail.all("delete").len()), (2, 0));
+    assert!(installation.run(&["audit", "verify"]).starts_with("sound"));
+}
+
 /// What the disk has made of a version is found when it is read: nothing of the page goes out, the log says why
 /// under the id that the caller is told, and the trail says of nobody that he got it.
 #[test]
@@ -313,7 +390,7 @@ fn a_page_that_the_store_cannot_read_is_none() {
             let told = |line: &str| {
                 line.contains(&error_id) && line.contains("ERROR") && line.to_lowercase().contains(expected)
             };
-            until("the log says why", || std::fs::read_to_string(&log).unwrap().lines().any(told));
+            until("the log says why", || fs::read_to_string(&log).unwrap().lines().any(told));
         }
         // Neither the connection nor what can be read is lost.
         let first = ask(&mut live, "GET", &format!("{OBJECTS}?limit=1"), &[("Accept", TAXII)], None).must_be(200);
