@@ -99,7 +99,7 @@ impl Table for Shelf<'_> {
         speakers: &[OrganisationKey],
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         let sql = format!(
-            "SELECT b.text FROM entry e INDEXED BY entry_by_version JOIN body b ON b.key = e.body
+            "SELECT b.text FROM entry e INDEXED BY entry_by_version LEFT JOIN body b ON b.key = e.body
              WHERE e.collection = :collection AND e.id = :id AND {}
                 AND (e.owner IN (SELECT value FROM json_each(:speakers)) OR EXISTS (SELECT 1 FROM meant m
                     WHERE m.collection = :collection AND m.id = :id AND m.content = e.content
