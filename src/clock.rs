@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Tells the wall-clock time. Cheap to clone.
 #[derive(Clone)]
@@ -39,4 +39,10 @@ impl fmt::Debug for Clock {
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn stopwatch() -> Instant {
     Instant::now()
+}
+
+/// Waits, so that others have their turn: never for something to happen.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

@@ -486,9 +486,8 @@ rules! {
         assert_eq!(seen(), 0, "whoever comes first does not say what a marking of others means");
         bench.push(CARL, Level::Red, &[&definition]);
         assert_eq!(seen(), 0, "nor does a third");
-        bench.push(ANNA, Level::Red, &[&definition]);
-        bench.push(ANNA, Level::Red, &[&marked(&version(OTHER_INDICATOR, 1, Level::Green), 1)]);
-        assert_eq!(seen(), 2);
+        let status = bench.push(ANNA, Level::Red, &[&definition, &marked(&version(OTHER_INDICATOR, 1, Level::Green), 1)]);
+        assert_eq!((seen(), &status.successes()[1].message), (2, &None));
         bench.delete(bench.world(BERT, Level::Red), false, "marking-definition--17d82bb2-eeeb-4898-bda5-000000000001", "match[version]=all");
         bench.push(BERT, Level::Red, &[&definition.replacen("white", "green", 1)]);
         bench.push(ANNA, Level::Red, &[&marked(&version(OTHER_INDICATOR, 2, Level::Green), 1)]);

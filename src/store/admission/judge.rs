@@ -183,14 +183,22 @@ impl<'p> Admission<'p> {
             if candidate.lineage.is_later_than(latest.0) {
                 *latest = (&candidate.lineage, terms);
             }
-            if let Some(says) = candidate.says {
-                self.definitions.insert(id, Some(says));
-            }
+        }
+        if let (Decision::Add(_) | Decision::Held(_), Some(says)) = (&decision, candidate.says) {
+            self.mean(table, candidate.head.id.as_str(), says)?;
         }
         if matches!(decision, Decision::Disagrees(_) | Decision::Refused(..)) && candidate.says.is_some() {
             self.doubt(candidate.head.id.as_str());
         }
         Ok(decision)
+    }
+
+    /// The submitter means this; what else counts under this id, counts too.
+    fn mean(&mut self, table: &mut impl Table, id: &'p str, says: Terms) -> Result<(), StoreError> {
+        let speakers = self.push.speakers(self.submitter());
+        let (stored, _) = terms(table, &[id.to_owned()], self.push.world, &speakers)?;
+        self.definitions.insert(id, Some(stored.and(says)));
+        Ok(())
     }
 
     /// Whatever stands under this id here, the submitter does not mean it.

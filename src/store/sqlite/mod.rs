@@ -29,7 +29,7 @@ use super::{
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
 use crate::audit;
-use crate::clock::Clock;
+use crate::clock::{Clock, pause, stopwatch};
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
@@ -244,13 +244,17 @@ impl Holds for Sqlite {
     }
 
     fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError> {
-        // One part after the other, each of its own: others write in between.
+        // One part after the other, each of its own: others write in between. A server and a command take turns
+        // only if the one that holds the lock lets go of it for a while.
         let mut versions = None;
+        let mut begun = stopwatch();
         while let Some(part) = self.writer.release(releasing.clone())? {
             versions = Some(versions.unwrap_or(0) + part.versions);
             if !part.more {
                 break;
             }
+            pause(begun.elapsed());
+            begun = stopwatch();
         }
         Ok(versions)
     }
