@@ -4,6 +4,7 @@
 //! stands between a caller and its page. Every string passes through [`plain`].
 
 use super::given::Given;
+use super::held::Held;
 use crate::access::credential::Fingerprint;
 use crate::access::level::Level;
 use crate::access::terms::Terms;
@@ -19,6 +20,8 @@ const LONGEST: usize = 1000;
 const LONGEST_QUERY: usize = 70_000;
 /// Characters of a path, at most.
 const LONGEST_PATH: usize = 256;
+/// Digests that an entry lists, at most: of more objects added together it has only the one over them all.
+const MOST_DIGESTS: usize = 1000;
 /// Characters of what a client says of itself, at most.
 const LONGEST_CLIENT: usize = 200;
 
@@ -33,6 +36,13 @@ pub struct Actor {
     pub address: String,
     /// What the client says that it is (`User-Agent`), on reads.
     pub client: Option<String>,
+}
+
+impl Actor {
+    /// The server itself.
+    pub fn server() -> Self {
+        Self { address: "server".to_owned(), ..Self::default() }
+    }
 }
 
 /// What was done.
@@ -51,6 +61,15 @@ pub enum Action {
         /// Exactly which entries were given out.
         given: Given,
     },
+    /// The holds of a collection were read.
+    ReadHolds {
+        /// The collection's id.
+        collection: String,
+        /// Their ids.
+        holds: Vec<String>,
+        /// Versions that they name.
+        given: Given,
+    },
     /// Objects were offered.
     Add {
         /// The collection's id.
@@ -63,8 +82,10 @@ pub enum Action {
         failures: usize,
         /// Whom the submitter passed objects on for: identities that are not its own.
         relayed: Vec<String>,
-        /// SHA-256 over the SHA-256 of each added object's text, in order; hexadecimal.
-        digest: String,
+        /// Exactly which entries were added.
+        added: Given,
+        /// SHA-256 of the text of each, in the same order; hexadecimal.
+        digests: Vec<String>,
     },
     /// Objects were offered to be judged, and nothing else.
     DryRun {
@@ -96,23 +117,21 @@ pub enum Action {
     Hold {
         /// The collection's id.
         collection: String,
-        /// The hold's id.
-        hold: String,
-        /// What is held, from whom and until when.
-        terms: String,
-        /// Why.
-        reason: String,
+        /// The hold.
+        held: Held,
     },
     /// A hold ended.
     Release {
         /// The collection's id.
         collection: String,
-        /// The hold's id.
-        hold: String,
-        /// The object that it was about, if it was about one.
-        object: Option<String>,
+        /// The hold.
+        held: Held,
+        /// The entries that were added for those it was held from.
+        added: Given,
         /// How many versions others can see since.
         versions: usize,
+        /// Whether it ended in part: the rest follows in entries of its own.
+        more: bool,
     },
     /// Versions of an object were deleted.
     Delete {
@@ -212,6 +231,7 @@ impl Entry {
     pub fn octets(&self) -> usize {
         let particular = match &self.action {
             Action::Read { query, given, .. } => query.len() + 8 * given.as_slice().len(),
+            Action::ReadHolds { holds, given, .. } => 64 * holds.len() + 8 * given.as_slice().len(),
             _ => 0,
         };
         particular + 512
@@ -223,18 +243,18 @@ impl Action {
         members.plain("action", self.word(), LONGEST);
         match self {
             Self::Read { collection, resource, level, query, given } => {
-                members.plain("collection", collection, LONGEST);
-                members.plain("resource", resource, LONGEST);
+                members.given(collection, resource, given, given.count());
                 members.maybe("level", level.map(Level::as_str), LONGEST);
                 members.plain("query", query, LONGEST_QUERY);
-                members.json("given", &given.as_slice());
-                members.number("items", given.count());
             }
-            Self::Add { collection, status, successes, failures, relayed, digest } => {
+            Self::ReadHolds { collection, holds, given } => {
+                members.given(collection, "holds", given, holds.len());
+                members.list("holds", holds);
+            }
+            Self::Add { collection, status, successes, failures, relayed, added, digests } => {
                 members.offered(collection, status, *successes, *failures);
-                let relayed: Vec<String> = relayed.iter().map(|creator| plain(creator, LONGEST)).collect();
-                members.json("relayed", &relayed);
-                members.plain("digest", digest, LONGEST);
+                members.list("relayed", relayed);
+                members.added(added, digests);
             }
             Self::DryRun { collection, status, successes, failures } => {
                 members.offered(collection, status, *successes, *failures);
@@ -244,14 +264,12 @@ impl Action {
                 members.loosened(from, to);
                 members.json("quarantined", quarantined);
             }
-            Self::Hold { collection, hold, terms, reason } => {
-                members.short(&[("collection", collection), ("hold", hold), ("reason", reason)]);
-                members.plain("terms", terms, LONGEST_QUERY);
-            }
-            Self::Release { collection, hold, object, versions } => {
-                members.short(&[("collection", collection), ("hold", hold)]);
-                members.maybe("object", object.as_deref(), LONGEST);
+            Self::Hold { collection, held } => members.held(collection, held),
+            Self::Release { collection, held, added, versions, more } => {
+                members.held(collection, held);
+                members.json("added", &added.as_slice());
                 members.number("versions", *versions);
+                members.json("more", more);
             }
             Self::Delete { collection, object, deleted } => {
                 members.plain("collection", collection, LONGEST);
@@ -283,7 +301,7 @@ impl Action {
 
     fn word(&self) -> &'static str {
         match self {
-            Self::Read { .. } => "read",
+            Self::Read { .. } | Self::ReadHolds { .. } => "read",
             Self::Add { .. } => "add",
             Self::DryRun { .. } => "dry_run",
             Self::Downgrade { .. } => "downgrade",
@@ -341,6 +359,37 @@ impl Members {
     fn value(&mut self, name: &'static str, value: Option<&Value>) {
         let canonical = value.map(|value| serde_json_canonicalizer::to_string(&all_plain(value)));
         canonical.and_then(Result::ok).into_iter().for_each(|text| self.0.push((name, text)));
+    }
+
+    fn list(&mut self, name: &'static str, texts: &[String]) {
+        self.json(name, &texts.iter().map(|text| plain(text, LONGEST)).collect::<Vec<_>>());
+    }
+
+    fn given(&mut self, collection: &str, resource: &str, given: &Given, items: usize) {
+        self.short(&[("collection", collection), ("resource", resource)]);
+        self.json("given", &given.as_slice());
+        self.number("items", items);
+    }
+
+    fn added(&mut self, added: &Given, digests: &[String]) {
+        self.json("added", &added.as_slice());
+        self.plain("digest", &digest(digests.concat().as_bytes()), LONGEST);
+        if digests.len() <= MOST_DIGESTS {
+            self.list("digests", digests);
+        }
+    }
+
+    /// What there is of these: a hold without `withheld_from` is from everybody but the owner; one without
+    /// `until` and `until_defined` ends when it is released.
+    fn held(&mut self, collection: &str, held: &Held) {
+        self.short(&[("collection", collection), ("hold", &held.id.to_string()), ("reason", &held.reason)]);
+        self.maybe("object", held.object.as_deref(), LONGEST);
+        self.maybe("placed_by", held.placed_by.as_deref(), LONGEST);
+        self.json("placed", &held.placed);
+        let times = [("version_added", held.version_added), ("added_from", held.added_from), ("until", held.until)];
+        times.iter().for_each(|(name, time)| time.iter().for_each(|time| self.json(name, time)));
+        let lists = [("withheld_from", &held.withheld_from), ("until_defined", &held.until_defined)];
+        lists.iter().filter(|(_, texts)| !texts.is_empty()).for_each(|(name, texts)| self.list(name, texts));
     }
 
     fn offered(&mut self, collection: &str, status: &str, successes: usize, failures: usize) {
@@ -415,6 +464,23 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    fn held(text: &str) -> Held {
+        let (text, time) = (|| text.to_owned(), Some(Timestamp::EPOCH));
+        let (withheld_from, until_defined) = (vec![text()], vec![text()]);
+        Held {
+            id: uuid::Uuid::nil(),
+            object: Some(text()),
+            version_added: time,
+            added_from: time,
+            withheld_from,
+            until: time,
+            until_defined,
+            reason: text(),
+            placed: Timestamp::EPOCH,
+            placed_by: Some(text()),
+        }
+    }
+
     fn actions(text: &str) -> Vec<Action> {
         let (text, id) = (|| text.to_owned(), || "378e5de7-84a4-45e4-8a34-c02a43d0b657".to_owned());
         let given = [1_760_000_000_000_123, 1_760_000_000_000_124].map(Timestamp::from_micros);
@@ -426,13 +492,15 @@ mod tests {
                 query: text(),
                 given: given.into_iter().collect(),
             },
+            Action::ReadHolds { collection: id(), holds: vec![id(), text()], given: given.into_iter().collect() },
             Action::Add {
                 collection: id(),
                 status: text(),
                 successes: 1,
                 failures: 2,
                 relayed: vec![text()],
-                digest: digest(b""),
+                added: given.into_iter().collect(),
+                digests: vec![digest(b""), digest(b"1")],
             },
             Action::Downgrade {
                 collection: id(),
@@ -442,8 +510,14 @@ mod tests {
                 to: Terms { level: Some(Level::Clear), ..Terms::default() },
                 quarantined: true,
             },
-            Action::Hold { collection: id(), hold: text(), terms: text(), reason: text() },
-            Action::Release { collection: id(), hold: text(), object: Some(text()), versions: 3 },
+            Action::Hold { collection: id(), held: held(&text()) },
+            Action::Release {
+                collection: id(),
+                held: held(&text()),
+                added: given.into_iter().collect(),
+                versions: 2,
+                more: true,
+            },
             Action::DryRun { collection: id(), status: id(), successes: 0, failures: 2 },
             Action::Delete {
                 collection: id(),

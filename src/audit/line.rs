@@ -71,6 +71,7 @@ pub(super) struct Told {
     pub(super) collection: String,
     pub(super) resource: String,
     pub(super) given: Option<Vec<i64>>,
+    pub(super) added: Option<Vec<i64>>,
     pub(super) items: u64,
     pub(super) object: String,
     pub(super) deleted: Vec<ToldGone>,

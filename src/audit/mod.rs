@@ -1,4 +1,4 @@
-//! The audit trail: what an entry says ([`entry`]), how entries are chained so that none can
+//! The audit trail: what an entry says ([`entry`], [`given`], [`held`]), how entries are chained so that none can
 //! be altered, dropped or inserted without a trace ([`chain`]), the signed words about the
 //! chain that outlive it ([`checkpoint`]), and how all of it is verified ([`verify`]). What
 //! can be learned from a trail: [`seen`] (who saw an object), [`peers`] (who polls, how far).
@@ -10,6 +10,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod entry;
 pub mod given;
+pub mod held;
 pub mod line;
 pub mod peers;
 pub mod seen;
@@ -19,3 +20,4 @@ pub use chain::{GENESIS, Head, link};
 pub use checkpoint::{Checkpoint, PublicKey, Signed, Signer};
 pub use entry::{Action, Actor, Entry, Gone, digest, plain};
 pub use given::Given;
+pub use held::Held;

@@ -1,4 +1,4 @@
-//! Who saw an object: from what the trail says was given out.
+//! Who saw an object: from what the trail says was added and given out.
 
 use super::given::runs;
 use super::line::Told;
@@ -21,6 +21,8 @@ pub struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum How {
+    /// It was theirs to send: they added it.
+    Added,
     /// Its text was given out.
     Content,
     /// Its id and version were, in a manifest or a list of versions.
@@ -84,20 +86,18 @@ impl Sought {
         }
     }
 
-    /// Looks whether an entry says that the object was given out.
+    /// Looks whether an entry says that the object was added, or given out.
     pub fn look(&mut self, text: &str) {
-        if !Told::may_be(text, "read") {
+        if !(Told::may_be(text, "read") || Told::may_be(text, "add")) {
             return;
         }
         let told = Told::of(text);
-        let Some(versions) = self.places.get(&told.collection).filter(|_| told.action == "read") else { return };
-        let (how, spans) = match &told.given {
-            Some(given) if ["manifest", "versions"].contains(&told.resource.as_str()) => {
-                (How::Name, runs(given).collect())
-            }
-            Some(given) => (How::Content, runs(given).collect()),
-            None if told.items == 0 => (How::Perhaps, Vec::new()),
-            None => (How::Perhaps, vec![(i64::MIN, Timestamp::parse(&told.at).map_or(i64::MAX, Timestamp::micros))]),
+        let Some(versions) = self.places.get(&told.collection) else { return };
+        let (how, spans) = match told.action.as_str() {
+            // An older program did not say what was added: it is not known by whom.
+            "add" => (How::Added, runs(told.added.as_deref().unwrap_or_default()).collect()),
+            "read" => given(&told),
+            _ => return,
         };
         let within = spans.into_iter().flat_map(|(begin, end)| versions.range(begin..=end));
         let found: Vec<(i64, String)> = within.map(|(stamp, version)| (*stamp, version.clone())).collect();
@@ -134,5 +134,56 @@ impl Sought {
         });
         seen.last.clone_from(&told.at);
         seen.times += 1;
+    }
+}
+
+/// What a page gave out, and how.
+fn given(told: &Told) -> (How, Vec<(i64, i64)>) {
+    match &told.given {
+        Some(given) if ["manifest", "versions", "holds"].contains(&told.resource.as_str()) => {
+            (How::Name, runs(given).collect())
+        }
+        Some(given) => (How::Content, runs(given).collect()),
+        None if told.items == 0 => (How::Perhaps, Vec::new()),
+        None => (How::Perhaps, vec![(i64::MIN, Timestamp::parse(&told.at).map_or(i64::MAX, Timestamp::micros))]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLLECTION: &str = "378e5de7-84a4-45e4-8a34-c02a43d0b657";
+
+    /// Who saw the version that was added at 2000 µs.
+    fn seen(entries: &[&str]) -> Vec<(String, How, u64)> {
+        let version = "2024-01-01T00:00:00.000Z".to_owned();
+        let place = Place { collection: COLLECTION.to_owned(), date_added: Timestamp::from_micros(2000), version };
+        let mut sought = Sought::new("indicator--x", vec![place]);
+        entries.iter().for_each(|entry| sought.look(&entry.replace("COLLECTION", COLLECTION)));
+        sought.seen().into_iter().map(|seen| (seen.organisation, seen.how, seen.times)).collect()
+    }
+
+    #[test]
+    fn entries_are_read_as_this_and_older_programs_wrote_them() {
+        let one = |how, times| vec![("anna".to_owned(), how, times)];
+        for (entry, expected) in [
+            (r#""action":"add","added":[1000,1,1000,2],"digest":"ab""#, one(How::Added, 1)),
+            (r#""action":"add","added":[2001,9],"digest":"ab""#, vec![]),
+            (r#""action":"add","digest":"ab","relayed":[],"successes":1"#, vec![]),
+            (r#""action":"read","given":[2000,1],"items":1,"resource":"objects""#, one(How::Content, 1)),
+            (r#""action":"read","given":[2000,1],"items":1,"resource":"versions""#, one(How::Name, 1)),
+            (r#""action":"read","given":[2000,1],"holds":["ab"],"items":1,"resource":"holds""#, one(How::Name, 1)),
+            (r#""action":"read","items":3,"resource":"objects""#, one(How::Perhaps, 1)),
+            (r#""action":"read","items":0,"resource":"objects""#, vec![]),
+            (r#""action":"hold","hold":"ab","reason":"x","terms":"Object(\"indicator--x\")""#, vec![]),
+        ] {
+            let text = format!(
+                r#"{{"address":"a","at":"2026-01-01T00:00:00.000000Z","collection":"COLLECTION","organisation":"anna",{entry}}}"#
+            );
+            assert_eq!(seen(&[&text]), expected, "{entry}");
+            let elsewhere = text.replace("COLLECTION", "elsewhere");
+            assert_eq!(seen(&[&elsewhere]), [], "{entry}");
+        }
     }
 }

@@ -53,7 +53,7 @@ pub(super) enum Audit {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Show who was given an object, in which versions, when and how; also what is deleted.
+    /// Show who added an object and who was given it, in which versions, when and how; also what is deleted.
     WhoSaw {
         /// The object's id.
         object: String,
@@ -231,7 +231,7 @@ fn who_saw(ledger: &Ledger, object: &str, as_json: bool) -> Result<(), Failure> 
         return say_json(&json!({"object": object, "seen": seen}));
     }
     if seen.is_empty() {
-        return say("nobody was given it");
+        return say("the trail names nobody who added it or was given it");
     }
     seen.iter().try_for_each(|seen| say(&seen_in_words(seen)))
 }
@@ -239,6 +239,7 @@ fn who_saw(ledger: &Ledger, object: &str, as_json: bool) -> Result<(), Failure> 
 fn seen_in_words(seen: &Seen) -> String {
     let Seen { organisation, collection, version, how, first, last, times, .. } = seen;
     let how = match how {
+        How::Added => "added the content",
         How::Content => "was given the content",
         How::Name => "was given the name",
         How::Perhaps => "may have been given something (an older program did not say what)",

@@ -2,14 +2,14 @@
 
 use super::{Error, Exchange};
 use crate::access::organisation::OrganisationKey;
-use crate::audit::Actor;
+use crate::audit::{Actor, Held};
 use crate::stix::id::Id;
 use crate::store::hold::{From, Hold, Subject, Until};
 use crate::store::registry::{Collection, Registry};
 use crate::store::{self, Releasing};
 use crate::taxii::filter::Malformed;
 use crate::taxii::timestamp::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -43,38 +43,6 @@ pub struct Wanted {
     pub reason: String,
 }
 
-/// A hold, as those are told who manage the collection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Held {
-    /// Names it.
-    pub id: Uuid,
-    /// The object that is held, if it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<String>,
-    /// When the only version was added that is held of it, if it is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version_added: Option<Timestamp>,
-    /// What was added then or later is held, if it is that.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub added_from: Option<Timestamp>,
-    /// From whom; absent: from everybody but the owner.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub withheld_from: Vec<String>,
-    /// When it ends by itself, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub until: Option<Timestamp>,
-    /// The marking definitions that it ends with, if it is for want of them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub until_defined: Vec<String>,
-    /// Why.
-    pub reason: String,
-    /// When it was placed.
-    pub placed: Timestamp,
-    /// Who placed it; absent: the server or its operator.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub placed_by: Option<String>,
-}
-
 impl Holding {
     pub(super) fn new(
         exchange: Arc<Exchange>,
@@ -89,7 +57,7 @@ impl Holding {
     /// The holds in force, in the order in which they were placed.
     pub fn list(&self) -> Result<Vec<Held>, Error> {
         let holds = self.exchange.store.holds(self.collection.key)?;
-        Ok(holds.into_iter().map(|hold| self.told(hold)).collect())
+        Ok(holds.iter().map(|hold| self.told(hold)).collect())
     }
 
     /// Places a hold: when this returns, what it covers is absent for those it is held from.
@@ -98,7 +66,7 @@ impl Holding {
         let (collection, collection_id) = (self.collection.key, self.collection.id.clone());
         let holding = store::Holding { collection, collection_id, hold: hold.clone(), actor: self.actor.clone() };
         self.exchange.store.place(holding)?;
-        Ok(self.told(hold))
+        Ok(self.told(&hold))
     }
 
     /// Ends a hold: those it was held from find what it covered as added now. Gives how many versions those are.
@@ -169,24 +137,7 @@ impl Holding {
         names.iter().map(key).collect()
     }
 
-    fn told(&self, hold: Hold) -> Held {
-        let name = |key: OrganisationKey| self.registry.organisation_by_key(key).map(|found| found.name.clone());
-        let Hold { id, subject, from, until, reason, placed, placed_by } = hold;
-        let (object, version_added, added_from) = match subject {
-            Subject::Object(id) => (Some(id), None, None),
-            Subject::Version { object, added } => (Some(object), Some(added), None),
-            Subject::AddedFrom(time) => (None, None, Some(time)),
-        };
-        let withheld_from = match from {
-            From::Everybody => Vec::new(),
-            From::Organisations(keys) => keys.into_iter().filter_map(name).collect(),
-        };
-        let (until, until_defined) = match until {
-            Until::Time(time) => (Some(time), Vec::new()),
-            Until::Release { .. } => (None, Vec::new()),
-            Until::Marking { ids, .. } => (None, ids),
-        };
-        let placed_by = placed_by.and_then(name);
-        Held { id, object, version_added, added_from, withheld_from, until, until_defined, reason, placed, placed_by }
+    fn told(&self, hold: &Hold) -> Held {
+        hold.told(&|key| self.registry.name_of(key))
     }
 }

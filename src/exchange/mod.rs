@@ -23,7 +23,7 @@ mod writing;
 
 pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
 pub use deleting::Deleting;
-pub use holding::{Held, Holding, Wanted};
+pub use holding::{Holding, Wanted};
 pub use reading::{Found, Reading, Shown};
 pub use refusing::Refused;
 pub use session::Session;
@@ -31,7 +31,7 @@ pub use sign_in::{Caller, NotSignedIn};
 pub use whoami::Whoami;
 pub use writing::{Added, Writing};
 
-pub use crate::audit::plain;
+pub use crate::audit::{Held, plain};
 pub use crate::store::StoreError;
 
 use crate::access::decide::No;
@@ -215,8 +215,7 @@ impl Exchange {
 
     /// An entry about the server itself.
     fn own(&self, action: Action) -> Entry {
-        let actor = Actor { address: "server".to_owned(), ..Actor::default() };
-        Entry { at: self.now(), actor, action }
+        Entry { at: self.now(), actor: Actor::server(), action }
     }
 
     /// When each credential that counts will end, under its organisation's name.

@@ -264,7 +264,7 @@ impl Bench {
         let mut entries: Vec<Value> = (self.trail)().iter().map(|text| serde_json::from_str(text).unwrap()).collect();
         entries.retain(|entry| entry["action"] != "administer");
         for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
-            entry.retain(|name, _| !["hold", "status", "terms"].contains(&name.as_str()));
+            entry.retain(|name, _| !["hold", "status"].contains(&name.as_str()));
         }
         entries
     }

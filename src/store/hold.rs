@@ -147,13 +147,15 @@ pub struct Held {
     pub reach: Reach,
 }
 
-/// A hold that is over, or a part of it, and how many versions others can see since.
+/// A hold that is over, or a part of it, and what others can see since.
 #[derive(Debug)]
 pub struct Released {
     /// The hold.
     pub hold: Hold,
     /// Versions that are seen by more organisations than before.
     pub versions: usize,
+    /// When the rows were added that those it was held from see since, or will when no other hold is left.
+    pub added: Vec<Timestamp>,
     /// Whether there is more to release of it.
     pub more: bool,
 }
@@ -380,12 +382,12 @@ fn release_span(table: &mut impl Table, hold: Hold, now: Timestamp, most: usize)
     let versions = copies.values().filter(|(row, missed)| are_shown(missed, row.owner, &others)).count();
     let mut rows: Vec<_> = copies.values().map(|(row, missed)| Copied::of_row(row, missed)).collect();
     rows.sort_by_key(|row| row.row);
-    copy(table, &rows, now)?;
+    let added = copy(table, &rows, now)?;
     match last {
         Some(last) if more => table.set_span(&hold, Span { since: last.next(), before })?,
         _ => table.forget_hold(hold.id)?,
     }
-    Ok(Released { hold, versions, more })
+    Ok(Released { hold, versions, added, more })
 }
 
 /// Whether somebody of these sees what is added now.
@@ -415,12 +417,14 @@ impl<'c> Copied<'c> {
     }
 }
 
-/// Adds rows for those who missed them, all together.
-fn copy(table: &mut impl Table, rows: &[Copied<'_>], now: Timestamp) -> Result<(), StoreError> {
+/// Adds rows for those who missed them, all together. Gives when each was added, in the order of `rows`.
+fn copy(table: &mut impl Table, rows: &[Copied<'_>], now: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
     let kinds: Vec<_> = rows.iter().map(|row| order::kind(row.level, row.owner, row.ends, row.missed)).collect();
-    let mut stamped: Vec<_> = order::stamp(table.newest()?, now, &kinds).into_iter().zip(rows).collect();
-    stamped.sort_by_key(|(stamp, _)| *stamp);
-    stamped.into_iter().try_for_each(|(stamp, row)| table.copy_row(row.row, stamp, row.missed))
+    let stamps = order::stamp(table.newest()?, now, &kinds);
+    let mut stamped: Vec<_> = stamps.iter().zip(rows).collect();
+    stamped.sort_by_key(|(stamp, _)| **stamp);
+    stamped.into_iter().try_for_each(|(stamp, row)| table.copy_row(row.row, *stamp, row.missed))?;
+    Ok(stamps)
 }
 
 /// Ends these holds on objects, as one: what they covered is added together.
@@ -445,13 +449,14 @@ fn release_all(table: &mut impl Table, ended: Vec<Hold>, now: Timestamp) -> Resu
             let missed = version.rows.iter().fold(left, |missed, (_, reach)| missed.and(&reach.clone().not()));
             if !missed.is_nobody() {
                 versions += usize::from(are_shown(&missed, version.owner, &spans));
-                copies.push((version, missed));
+                copies.push((released.len(), version, missed));
             }
         }
-        released.push(Released { hold, versions, more: false });
+        released.push(Released { hold, versions, added: Vec::new(), more: false });
     }
-    let rows: Vec<_> = copies.iter().map(|(version, missed)| Copied::of_version(version, missed)).collect();
-    copy(table, &rows, now)?;
+    let rows: Vec<_> = copies.iter().map(|(_, version, missed)| Copied::of_version(version, missed)).collect();
+    let added = copy(table, &rows, now)?;
+    copies.iter().zip(added).for_each(|((of, ..), added)| released[*of].added.push(added));
     Ok(released)
 }
 
@@ -473,6 +478,8 @@ pub fn release_due(table: &mut impl Table, now: Timestamp, most: usize) -> Resul
 pub(super) struct Settled {
     /// The holds that are over.
     pub(super) released: Vec<Released>,
+    /// Those that are in their place.
+    pub(super) placed: Vec<Hold>,
     /// What is known now, and looser than before.
     pub(super) loosened: Vec<Loosened>,
 }
@@ -499,7 +506,7 @@ pub(super) fn settle(
 ) -> Result<Settled, StoreError> {
     let rules = push.rules;
     let (mut settled, mut known) = (Settled::default(), Vec::new());
-    let (mut by_object, mut placed) = (BTreeMap::<String, Vec<_>>::new(), Vec::new());
+    let mut by_object = BTreeMap::<String, Vec<_>>::new();
     for hold in table.awaiting(arrived)? {
         let Until::Marking { level, before, .. } = hold.until.clone() else { continue };
         let Some(version) = hold.versions(table)?.and_then(|versions| versions.into_iter().next()) else { continue };
@@ -518,12 +525,12 @@ pub(super) fn settle(
             let (object, version) = (version.id.clone(), head.version.map(|version| version.to_string()));
             settled.loosened.push(Loosened { object, version: version.unwrap_or_default(), from, to, quarantined });
         }
-        placed.extend(waits.into_iter().map(|wait| Hold::of_version(&version.id, version.first, wait, now)));
+        settled.placed.extend(waits.into_iter().map(|wait| Hold::of_version(&version.id, version.first, wait, now)));
         by_object.entry(version.id).or_default().push((version.first, level, terms.ends));
         known.push(hold);
     }
     by_object.iter().try_for_each(|(object, terms)| table.set_terms(object, terms))?;
-    placed.iter().try_for_each(|hold| place(table, hold))?;
+    settled.placed.iter().try_for_each(|hold| place(table, hold))?;
     settled.released = release_all(table, known, now)?;
     Ok(settled)
 }

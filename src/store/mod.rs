@@ -30,8 +30,9 @@ use crate::taxii::page::Key;
 use crate::taxii::status::{Details, Status};
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
-use hold::Hold;
+use hold::{From, Hold, Released, Subject, Until};
 use registry::{Change, Refused, Registry, Rules};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use tokio::sync::oneshot::Sender;
 use uuid::Uuid;
@@ -373,13 +374,69 @@ impl Deletion {
     }
 }
 
+/// Gives the name of an organisation.
+pub type Names<'n> = &'n dyn Fn(OrganisationKey) -> Option<String>;
+
+impl Hold {
+    /// The hold, as people are told of it.
+    pub fn told(&self, name: Names<'_>) -> audit::Held {
+        let (object, version_added, added_from) = match &self.subject {
+            Subject::Object(id) => (Some(id.clone()), None, None),
+            Subject::Version { object, added } => (Some(object.clone()), Some(*added), None),
+            Subject::AddedFrom(time) => (None, None, Some(*time)),
+        };
+        let withheld_from = match &self.from {
+            From::Everybody => Vec::new(),
+            From::Organisations(keys) => keys.iter().copied().filter_map(name).collect(),
+        };
+        let (until, until_defined) = match &self.until {
+            Until::Time(time) => (Some(*time), Vec::new()),
+            Until::Release { .. } => (None, Vec::new()),
+            Until::Marking { ids, .. } => (None, ids.clone()),
+        };
+        let (id, reason, placed, placed_by) = (self.id, self.reason.clone(), self.placed, self.placed_by);
+        let placed_by = placed_by.and_then(name);
+        audit::Held {
+            id,
+            object,
+            version_added,
+            added_from,
+            withheld_from,
+            until,
+            until_defined,
+            reason,
+            placed,
+            placed_by,
+        }
+    }
+
+    /// What the trail says of a hold that the server placed by itself.
+    fn audit_entry(&self, collection: &str, at: Timestamp) -> audit::Entry {
+        let action = audit::Action::Hold { collection: collection.to_owned(), held: self.told(&|_| None) };
+        audit::Entry { at, actor: audit::Actor::server(), action }
+    }
+}
+
 impl Holding {
-    fn audit_entry(&self, at: Timestamp) -> audit::Entry {
-        let Hold { id, subject, from, until, reason, .. } = &self.hold;
-        let (collection, reason) = (self.collection_id.clone(), reason.clone());
-        let terms = format!("{subject:?}, {from:?}, {until:?}");
-        let action = audit::Action::Hold { collection, hold: id.to_string(), terms, reason };
+    fn audit_entry(&self, name: Names<'_>, at: Timestamp) -> audit::Entry {
+        let action = audit::Action::Hold { collection: self.collection_id.clone(), held: self.hold.told(name) };
         audit::Entry { at, actor: self.actor.clone(), action }
+    }
+}
+
+impl Released {
+    /// What the trail says of a hold that ended by itself.
+    fn audit_entry(&self, collection: &str, name: Names<'_>, at: Timestamp) -> audit::Entry {
+        self.audit_entry_of(&audit::Actor::server(), collection, name, at)
+    }
+
+    /// The same, of one that somebody ended.
+    fn audit_entry_of(&self, actor: &audit::Actor, collection: &str, name: Names<'_>, at: Timestamp) -> audit::Entry {
+        let Self { hold, versions, added, more } = self;
+        let added: BTreeSet<Timestamp> = added.iter().copied().collect();
+        let (collection, held, added) = (collection.to_owned(), hold.told(name), added.into_iter().collect());
+        let action = audit::Action::Release { collection, held, added, versions: *versions, more: *more };
+        audit::Entry { at, actor: actor.clone(), action }
     }
 }
 

@@ -194,6 +194,11 @@ impl Registry {
         self.organisations.iter().find(|organisation| organisation.key == key)
     }
 
+    /// The name of the organisation with this key.
+    pub fn name_of(&self, key: OrganisationKey) -> Option<String> {
+        self.organisation_by_key(key).map(|organisation| organisation.name.clone())
+    }
+
     /// The credential with this key.
     pub fn credential(&self, key: CredentialKey) -> Option<&Credential> {
         self.credentials.iter().find(|credential| credential.key == key)

@@ -54,12 +54,18 @@ fn who_saw_an_object_is_answered_also_after_it_was_deleted() {
     };
     assert_eq!(
         before.iter().map(line).collect::<Vec<_>>(),
-        [expected("org", second, "name", 1), expected("siem", first, "content", 3)]
+        [
+            expected("org", first, "added", 1),
+            expected("org", second, "added", 1),
+            expected("org", second, "name", 1),
+            expected("siem", first, "content", 3)
+        ]
     );
     org.delete(&format!("{OBJECTS}{object}/?match[version]=all")).must_be(200);
     assert_eq!(who(), before);
     let said = installation.run(&["audit", "who-saw", &object]);
     assert!(said.contains("siem was given the content of version 2024-01-01T00:00:01.000Z in "), "{said}");
+    assert!(said.contains("org added the content of version 2024-01-01T00:00:02.000Z in "), "{said}");
     assert!(installation.fail(&["audit", "who-saw", &id("indicator", 7)]).contains("is in no collection"));
     let account = installation.path("out.json");
     installation.run(&["export", "all", "--out", account.to_str().unwrap()]);

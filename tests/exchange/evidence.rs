@@ -1,15 +1,20 @@
 //! Evidence: what the audit trail says, and that nothing happens without it.
 
+use crate::markings::{IEP, definition, iep};
 use crate::support::actor::{Actor, TAXII, ask};
-use crate::support::objects::{envelope, id, indicator, marked};
+use crate::support::clock::Turnable;
+use crate::support::objects::{envelope, id, indicator, marked, versioned};
 use crate::support::process::{Installation, PROGRAM, Process};
-use crate::support::server::{manifest, object, objects};
-use crate::support::trail::{Trail, stamps, until};
+use crate::support::server::{Setup, collection, manifest, object, objects};
+use crate::support::trail::{Trail, numbers, stamps, until};
 use crate::support::{EMPTY, MISSING, NO, RW, Server, WO};
 use entente::access::level::Level;
+use entente::audit::digest;
 use entente::clock::stopwatch;
+use entente::store::registry::Downgrade;
+use entente::taxii::timestamp::Timestamp;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -54,6 +59,145 @@ fn a_page_says_exactly_which_entries_it_gave_out_and_to_whom() {
         }
     }
     assert!(trail.last("read")["query"].as_str().unwrap().contains(&id("indicator", 1)));
+    trail.must_be_sound();
+}
+
+#[test]
+fn a_push_says_exactly_which_entries_it_added_and_what_is_in_them() {
+    let server = Server::start();
+    let (manager, trail) = (server.actor("manager"), Trail::of(&server));
+    // Not in the order in which they are added: each level has its own place in it.
+    let texts = [marked(1, 1, Level::Red), marked(2, 1, Level::Green), marked(3, 1, Level::Red), indicator(4, 1)];
+    manager.post(&objects(RW), &envelope(&[marked(2, 1, Level::Green)])).must_be(202);
+    manager.post(&objects(RW), &envelope(&texts)).must_be(202);
+    let entry = trail.last("add");
+    let added = numbers(&entry["added"]);
+    assert_eq!(added.len(), 3, "what was there is not added: {entry}");
+    let page = manager.get(&objects(RW)).must_be(200).json();
+    let there: Vec<String> = manager.get(&manifest(RW)).must_be(200).list("objects")[1..]
+        .iter()
+        .map(|record| record["date_added"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(added.iter().map(ToString::to_string).collect::<Vec<_>>(), there);
+    let text_of = |object: &Value| texts.iter().find(|text| text.contains(object["id"].as_str().unwrap())).unwrap();
+    let given = page["objects"].as_array().unwrap()[1..].iter().map(text_of);
+    let digests: Vec<String> = given.map(|text| digest(text.as_bytes())).collect();
+    assert_eq!(entry["digests"], json!(digests));
+    assert_eq!(entry["digest"], digest(digests.concat().as_bytes()));
+    // Of very many there is the digest over all, and the entry stays short.
+    let many: Vec<String> = (100..1200).map(|n| indicator(n, 1)).collect();
+    manager.post(&objects(RW), &envelope(&many)).must_be(202);
+    let entry = trail.last("add");
+    assert!(numbers(&entry["added"]).len() == 1100 && entry.get("digests").is_none(), "{entry}");
+    assert!(entry.to_string().len() < 700, "{entry}");
+    let digests: String = many.iter().map(|text| digest(text.as_bytes())).collect();
+    assert_eq!(entry["digest"], digest(digests.as_bytes()));
+    trail.must_be_sound();
+}
+
+/// An entry without what differs each time.
+fn particulars(mut entry: Value) -> Value {
+    for member in ["at", "seq", "address", "credential", "placed", "hold"] {
+        assert!(entry.as_object_mut().unwrap().remove(member).is_some() || member == "credential", "{member}: {entry}");
+    }
+    entry
+}
+
+#[test]
+fn a_hold_and_its_end_say_by_name_what_is_kept_from_whom_until_when_and_why() {
+    let clock = Turnable::default();
+    let server = Server::with(Setup { clock: clock.clock(), ..Setup::default() });
+    let (manager, trail) = (server.actor("manager"), Trail::of(&server));
+    server.actor("writer").post(&objects(RW), &envelope(&[indicator(1, 1), indicator(2, 1)])).must_be(202);
+    let holds = format!("{}x_entente_hold/", collection(RW));
+    let until = Timestamp::from(clock.clock().now()).plus_seconds(3600).to_string();
+    let from = "2020-01-01T00:00:00.000000Z";
+    let place = |wanted: Value| {
+        let placed = manager.post(&holds, &wanted.to_string()).must_be(200).json();
+        assert_eq!((&placed["id"], &placed["placed"]), (&trail.last("hold")["hold"], &trail.last("hold")["placed"]));
+        (placed["id"].as_str().unwrap().to_owned(), particulars(trail.last("hold")))
+    };
+    let object = id("indicator", 1);
+    let told = json!({"collection": RW, "organisation": "manager", "placed_by": "manager", "reason": "First\nto one", "until": until});
+    let with = |members: Value| {
+        let mut told = told.clone();
+        members.as_object().unwrap().iter().for_each(|(name, value)| told[name] = value.clone());
+        told
+    };
+    let (one, entry) = place(
+        json!({"object": object, "withheld_from": ["writer", "reader"], "until": until, "reason": "First\nto one"}),
+    );
+    assert_eq!(entry, with(json!({"action": "hold", "object": object, "withheld_from": ["reader", "writer"]})));
+    let (_, entry) =
+        place(json!({"added_from": from, "withheld_from": ["reader"], "until": until, "reason": "First\nto one"}));
+    assert_eq!(entry, with(json!({"action": "hold", "added_from": from, "withheld_from": ["reader"]})));
+    let (_, entry) = place(json!({"object": object, "until": until, "reason": "First\nto one"}));
+    assert_eq!(entry, with(json!({"action": "hold", "object": object})), "from everybody but its owner");
+    manager.delete(&format!("{holds}{one}/")).must_be(200);
+    let entry = trail.last("release");
+    assert_eq!(entry["hold"], one);
+    let over = json!({"action": "release", "object": object, "withheld_from": ["reader", "writer"], "added": [], "versions": 0, "more": false});
+    assert_eq!(particulars(entry), with(over));
+    clock.turn_on(3601);
+    server.store.tend().unwrap();
+    let ended = trail.all("release").split_off(1);
+    assert_eq!(ended.len(), 2);
+    assert!(ended.iter().all(|entry| entry["address"] == "server" && entry.get("organisation").is_none()), "{ended:?}");
+    // Whatever is there, the trail says what added it.
+    let store = rusqlite::Connection::open(server.path().join("data/entente.db")).unwrap();
+    let mut statement = store.prepare("SELECT date_added FROM entry ORDER BY date_added").unwrap();
+    let there: Vec<Timestamp> =
+        statement.query_map([], |row| row.get(0)).unwrap().map(|at| Timestamp::from_micros(at.unwrap())).collect();
+    let added = trail.all("add").into_iter().chain(trail.all("release"));
+    let told: BTreeSet<Timestamp> = added.flat_map(|entry| numbers(&entry["added"])).collect();
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), there);
+    let seen = server.actor("reader").get(&manifest(RW)).must_be(200).list("objects").len();
+    assert!(seen == 2 && ended.iter().all(|entry| !numbers(&entry["added"]).is_empty()), "{ended:?}");
+    trail.must_be_sound();
+}
+
+#[test]
+fn a_hold_that_the_server_places_by_itself_is_told_of_too() {
+    let clock = Turnable::default();
+    let server = Server::with(Setup { clock: clock.clock(), ..Setup::default() });
+    let (writer, trail) = (server.actor("writer"), Trail::of(&server));
+    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    let marked_by = |n: usize, version: u32| {
+        versioned("indicator", n, version, &format!(r#","object_marking_refs":["{}"]"#, id("marking-definition", n)))
+    };
+    let push = |texts: &[String]| {
+        let pushed = writer.post(&objects(RW), &envelope(texts)).must_be(202).json();
+        assert_eq!(pushed["failure_count"], 0, "{pushed}");
+        trail.all("hold").last().cloned().map(|entry| {
+            assert_eq!((&entry["address"], &entry["collection"]), (&"server".into(), &RW.into()));
+            let held = &server.actor("manager").get(&format!("{}x_entente_hold/", collection(RW))).json()["holds"];
+            let held = held.as_array().unwrap().iter().find(|held| held["id"] == entry["hold"]).unwrap().clone();
+            for member in ["object", "version_added", "until", "until_defined", "reason", "placed"] {
+                assert_eq!(entry.get(member), held.get(member), "{member}");
+            }
+            entry
+        })
+    };
+    assert_eq!(push(&[marked(1, 1, Level::Amber)]), None);
+    let quarantined = push(&[marked(1, 2, Level::Green)]).unwrap();
+    assert_eq!((quarantined["object"].clone(), quarantined.get("until")), (json!(id("indicator", 1)), None));
+    assert_eq!(numbers(&trail.last("add")["added"])[0].to_string(), quarantined["version_added"]);
+    let starts = Timestamp::from(clock.clock().now()).plus_seconds(3600).to_string();
+    let embargoed = push(&[definition(2, IEP, &iep("green", &starts, None)), marked_by(2, 1)]).unwrap();
+    assert_eq!((&embargoed["object"], &embargoed["until"]), (&json!(id("indicator", 2)), &json!(starts)));
+    let unknown = push(&[marked_by(3, 1)]).unwrap();
+    assert_eq!(unknown["until_defined"], json!([id("marking-definition", 3)]));
+    // Once it is known, it starts later: one hold ends, and another is placed.
+    push(&[definition(3, IEP, &iep("green", &starts, None))]);
+    assert_eq!(trail.all("hold").len(), 4);
+    assert_eq!(
+        (&trail.last("hold")["object"], &trail.last("hold")["until"]),
+        (&json!(id("indicator", 3)), &json!(starts))
+    );
+    assert_eq!(trail.last("release")["hold"], unknown["hold"]);
+    // What is but tried is not held.
+    writer.post(&format!("{}?x_entente_dry_run=true", objects(RW)), &envelope(&[marked_by(4, 1)])).must_be(202);
+    assert_eq!(trail.all("hold").len(), 4);
     trail.must_be_sound();
 }
 

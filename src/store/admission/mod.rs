@@ -26,13 +26,13 @@ pub(super) use judge::{NOT_YOURS, OTHER_CONTENT, OTHER_OBSERVABLE};
 
 use judge::{Admission, Admitted, Decision};
 
-use super::hold::{self, Hold, Loosened, Reach, Released, Rows, Until};
+use super::hold::{self, Hold, Loosened, Reach, Rows, Settled, Until};
 use super::{Author, Candidate, Offer, Push, StoreError};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
 use crate::access::terms::Terms;
-use crate::audit::{Action, Actor, Entry, digest};
+use crate::audit::{Action, Entry, digest};
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
 use crate::stix::rules::version::Lineage;
@@ -110,18 +110,22 @@ pub struct Addition<'p> {
 pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Status, Vec<Entry>), StoreError> {
     let is_held = table.is_held()?;
     let decisions = Admission::of(push, now, is_held).judge_all(table)?;
-    let stamps = keep(table, push, &decisions, now)?;
-    let mut entries = downgrades(push, &decisions, now);
+    let (stamps, placed) = keep(table, push, &decisions, now)?;
+    let mut settled = Settled::default();
     if !push.dry_run {
         let arrived = definitions(table, push, &decisions)?;
         if !arrived.is_empty() {
-            let settled = hold::settle(table, &arrived, push, now)?;
-            entries.extend(settled.loosened.iter().map(|loosened| loosened.entry(push, now)));
-            entries.extend(settled.released.iter().map(|released| released.entry(&push.collection_id, now)));
+            settled = hold::settle(table, &arrived, push, now)?;
         }
     }
     let status = status(push, &decisions, &stamps);
-    entries.insert(0, audit_entry(push, &status, &stamps, now));
+    let mut entries = vec![audit_entry(push, &status, &stamps, now)];
+    entries.extend(downgrades(push, &decisions, now));
+    entries.extend(settled.loosened.iter().map(|loosened| loosened.entry(push, now)));
+    let placed = placed.iter().chain(&settled.placed);
+    entries.extend(placed.map(|hold| hold.audit_entry(&push.collection_id, now)));
+    // The server's own holds name no organisation.
+    entries.extend(settled.released.iter().map(|over| over.audit_entry(&push.collection_id, &|_| None, now)));
     Ok((status, entries))
 }
 
@@ -150,14 +154,15 @@ fn definitions<'p>(
     Ok(arrived)
 }
 
-/// Inserts the added ones in the order of their stamps, unless all is but tried. Gives the stamps by offer.
+/// Inserts the added ones in the order of their stamps, unless all is but tried. Gives the stamps by offer,
+/// and the holds that were placed on them.
 fn keep(
     table: &mut impl Table,
     push: &Push,
     decisions: &[Option<Decision>],
     now: Timestamp,
-) -> Result<HashMap<usize, Timestamp>, StoreError> {
-    let mut additions = Vec::new();
+) -> Result<(HashMap<usize, Timestamp>, Vec<Hold>), StoreError> {
+    let (mut additions, mut placed) = (Vec::new(), Vec::new());
     for (at, (offer, decision)) in push.offers.iter().zip(decisions).enumerate() {
         if let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) {
             let Admitted { owner, level, ends, ref waits, ref reach, .. } = **admitted;
@@ -166,7 +171,7 @@ fn keep(
         }
     }
     if additions.is_empty() {
-        return Ok(HashMap::new());
+        return Ok((HashMap::new(), placed));
     }
     let kinds: Vec<_> =
         additions.iter().map(|(_, _, added)| order::kind(added.level, added.owner, added.ends, &added.reach)).collect();
@@ -178,11 +183,13 @@ fn keep(
             table.insert(addition)?;
             for wait in *waits {
                 let id = addition.candidate.head.id.as_str();
-                table.keep_hold(&Hold::of_version(id, addition.date_added, wait.clone(), now))?;
+                let hold = Hold::of_version(id, addition.date_added, wait.clone(), now);
+                table.keep_hold(&hold)?;
+                placed.push(hold);
             }
         }
     }
-    Ok(additions.into_iter().map(|(at, _, addition)| (at, addition.date_added)).collect())
+    Ok((additions.into_iter().map(|(at, _, addition)| (at, addition.date_added)).collect(), placed))
 }
 
 fn status(push: &Push, decisions: &[Option<Decision>], stamps: &HashMap<usize, Timestamp>) -> Status {
@@ -279,41 +286,21 @@ impl Loosened {
     }
 }
 
-impl Released {
-    /// What the trail says of a hold that ended by itself.
-    pub(super) fn entry(&self, collection: &str, now: Timestamp) -> Entry {
-        let actor = Actor { address: "server".to_owned(), ..Actor::default() };
-        Entry { at: now, actor, action: self.action(collection) }
-    }
-
-    /// The same, whoever ended it.
-    pub(super) fn action(&self, collection: &str) -> Action {
-        let (collection, hold) = (collection.to_owned(), self.hold.id.to_string());
-        let object = self.hold.object().map(str::to_owned);
-        Action::Release { collection, hold, object, versions: self.versions }
-    }
-}
-
 fn audit_entry(push: &Push, status: &Status, stamps: &HashMap<usize, Timestamp>, now: Timestamp) -> Entry {
-    let mut digests = String::new();
-    for (at, offer) in push.offers.iter().enumerate() {
-        if let (Offer::Sound(candidate), true) = (offer, stamps.contains_key(&at)) {
-            digests.push_str(&digest(&candidate.text));
-        }
-    }
     let (successes, failures) = (status.successes().len(), status.failures().len());
     let (collection, status) = (push.collection_id.clone(), push.status.to_string());
     let action = if push.dry_run {
         Action::DryRun { collection, status, successes, failures }
     } else {
-        Action::Add {
-            collection,
-            status,
-            successes,
-            failures,
-            relayed: relayed(push, stamps),
-            digest: digest(digests.as_bytes()),
-        }
+        let mut added: Vec<(Timestamp, usize)> = stamps.iter().map(|(at, stamp)| (*stamp, *at)).collect();
+        added.sort_unstable();
+        let text = |(_, at): &(Timestamp, usize)| match &push.offers[*at] {
+            Offer::Sound(candidate) => Some(digest(&candidate.text)),
+            Offer::Unsound(_) => None,
+        };
+        let (relayed, digests) = (relayed(push, stamps), added.iter().filter_map(text).collect());
+        let added = added.into_iter().map(|(stamp, _)| stamp).collect();
+        Action::Add { collection, status, successes, failures, relayed, added, digests }
     };
     Entry { at: now, actor: push.actor.clone(), action }
 }

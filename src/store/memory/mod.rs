@@ -406,7 +406,7 @@ impl Memory {
             state.registry.collections.iter().map(|collection| (collection.key, collection.id.clone())).collect();
         for (key, id) in ids {
             for released in hold::release_due(state.shelf(key), now, usize::MAX)? {
-                let entry = released.entry(&id, now);
+                let entry = released.audit_entry(&id, &|key| state.registry.name_of(key), now);
                 state.append(&entry);
             }
         }
@@ -416,8 +416,8 @@ impl Memory {
 
 impl Holds for Memory {
     fn place(&self, holding: Holding) -> Result<(), StoreError> {
-        let entry = holding.audit_entry(self.now());
-        let mut state = self.tended()?;
+        let (now, mut state) = (self.now(), self.tended()?);
+        let entry = holding.audit_entry(&|key| state.registry.name_of(key), now);
         hold::place(state.shelf(holding.collection), &holding.hold)?;
         state.append(&entry);
         Ok(())
@@ -428,8 +428,9 @@ impl Holds for Memory {
         let Some(released) = hold::release(state.shelf(releasing.collection), releasing.id, now, usize::MAX)? else {
             return Ok(None);
         };
-        let action = released.action(&releasing.collection_id);
-        state.append(&audit::Entry { at: now, actor: releasing.actor, action });
+        let Releasing { actor, collection_id, .. } = &releasing;
+        let entry = released.audit_entry_of(actor, collection_id, &|key| state.registry.name_of(key), now);
+        state.append(&entry);
         Ok(Some(released.versions))
     }
 

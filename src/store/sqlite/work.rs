@@ -46,7 +46,8 @@ pub(super) fn place(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     hold::place(&mut Shelf { connection, collection: holding.collection }, &holding.hold)?;
-    trail.append(&holding.audit_entry(now))
+    let registry = registry::load_within(connection)?;
+    trail.append(&holding.audit_entry(&|key| registry.name_of(key), now))
 }
 
 pub(super) fn release(
@@ -57,8 +58,9 @@ pub(super) fn release(
 ) -> Result<Option<Part>, StoreError> {
     let mut shelf = Shelf { connection, collection: releasing.collection };
     let Some(released) = hold::release(&mut shelf, releasing.id, now, PART)? else { return Ok(None) };
-    let action = released.action(&releasing.collection_id);
-    trail.append(&audit::Entry { at: now, actor: releasing.actor.clone(), action })?;
+    let registry = registry::load_within(connection)?;
+    let Releasing { actor, collection_id, .. } = releasing;
+    trail.append(&released.audit_entry_of(actor, collection_id, &|key| registry.name_of(key), now))?;
     Ok(Some(Part { versions: released.versions, more: released.more }))
 }
 
@@ -66,8 +68,9 @@ pub(super) fn release(
 pub(super) fn tend(connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<bool, StoreError> {
     let mut more = false;
     for (collection, id) in due(connection, now)? {
+        let registry = registry::load_within(connection)?;
         for released in hold::release_due(&mut Shelf { connection, collection }, now, PART)? {
-            trail.append(&released.entry(&id, now))?;
+            trail.append(&released.audit_entry(&id, &|key| registry.name_of(key), now))?;
             more |= released.more;
         }
     }

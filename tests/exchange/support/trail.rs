@@ -90,7 +90,12 @@ impl Trail {
 
 /// The `date_added` of what an entry gave out, in order.
 pub fn stamps(entry: &Value) -> Vec<Timestamp> {
-    let numbers: Vec<i64> = entry["given"].as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect();
+    numbers(&entry["given"])
+}
+
+/// The times that numbers of an entry stand for.
+pub fn numbers(runs: &Value) -> Vec<Timestamp> {
+    let numbers: Vec<i64> = runs.as_array().unwrap().iter().map(|n| n.as_i64().unwrap()).collect();
     let (mut stamps, mut last) = (Vec::new(), 0);
     for pair in numbers.chunks(2) {
         stamps.extend((0..pair[1]).map(|n| Timestamp::from_micros(last + pair[0] + n)));
