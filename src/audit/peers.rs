@@ -53,6 +53,8 @@ impl Peers {
         let told = Told::of(text);
         let Some(credential) = told.credential.clone() else { return };
         match (told.action.as_str(), &told.organisation) {
+            // Who looks at holds does not poll.
+            ("read", Some(_)) if told.resource == "holds" => {}
             ("read", Some(organisation)) => self.peer(&credential, organisation).read(told),
             ("refusal", Some(organisation)) => self.peer(&credential, organisation).refused(&told),
             // Nobody's now; it may have been somebody's.

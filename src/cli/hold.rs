@@ -60,7 +60,7 @@ impl Hold {
                 say(&in_words(&admin.holding(&collection)?.place(wanted)?))
             }
             Self::List { collection, json } => {
-                let holds = admin.holding(&collection)?.list()?;
+                let holds = admin.holding(&collection)?.list()?.wait()?;
                 if json {
                     return say_json(&json!({ "holds": holds }));
                 }

@@ -1,8 +1,8 @@
 //! Holding: keeping versions of objects from members that could see them otherwise, for a time.
 
-use super::{Error, Exchange};
+use super::{Error, Exchange, Found};
 use crate::access::organisation::OrganisationKey;
-use crate::audit::{Actor, Held};
+use crate::audit::{Action, Actor, Entry, Held};
 use crate::stix::id::Id;
 use crate::store::hold::{From, Hold, Subject, Until};
 use crate::store::registry::{Collection, Registry};
@@ -55,9 +55,17 @@ impl Holding {
     }
 
     /// The holds in force, in the order in which they were placed.
-    pub fn list(&self) -> Result<Vec<Held>, Error> {
+    pub fn list(&self) -> Result<Found<Vec<Held>>, Error> {
         let holds = self.exchange.store.holds(self.collection.key)?;
-        Ok(holds.iter().map(|hold| self.told(hold)).collect())
+        let holds: Vec<Held> = holds.iter().map(|hold| self.told(hold)).collect();
+        let named: BTreeSet<Timestamp> = holds.iter().filter_map(|hold| hold.version_added).collect();
+        let action = Action::ReadHolds {
+            collection: self.collection.id.clone(),
+            holds: holds.iter().map(|hold| hold.id.to_string()).collect(),
+            given: named.into_iter().collect(),
+        };
+        let entry = Entry { at: self.exchange.now(), actor: self.actor.clone(), action };
+        Ok(self.exchange.found(holds.clone(), holds.is_empty(), entry))
     }
 
     /// Places a hold: when this returns, what it covers is absent for those it is held from.

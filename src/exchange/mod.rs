@@ -13,6 +13,7 @@
 
 mod administering;
 mod deleting;
+mod found;
 mod holding;
 mod reading;
 mod refusing;
@@ -23,8 +24,9 @@ mod writing;
 
 pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
 pub use deleting::Deleting;
+pub use found::Found;
 pub use holding::{Holding, Wanted};
-pub use reading::{Found, Reading, Shown};
+pub use reading::{Reading, Shown};
 pub use refusing::Refused;
 pub use session::Session;
 pub use sign_in::{Caller, NotSignedIn};

@@ -1,12 +1,12 @@
 //! Reading: objects, manifest, one object, its versions. One scan, seen in different ways.
 
-use super::{Caller, Error, Exchange};
+use super::{Caller, Error, Exchange, Found};
 use crate::access::permission::World;
 use crate::audit::{Action, Actor, Entry, Given};
 use crate::stix::head::Spec;
 use crate::stix::marking::TLP;
 use crate::store::registry::Collection;
-use crate::store::{Row, Scan, StoreError};
+use crate::store::{Row, Scan};
 use crate::taxii::filter::{Filter, Malformed, Query, Versions};
 use crate::taxii::manifest::Record;
 use crate::taxii::media_type;
@@ -14,7 +14,6 @@ use crate::taxii::page::{Bounds, Cursor, Page, PageWriter};
 use crate::taxii::timestamp::Timestamp;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use tokio::sync::oneshot::{Receiver, channel};
 
 /// The right of one caller to read one collection, up to its level.
 #[derive(Debug)]
@@ -34,15 +33,6 @@ enum View<'v> {
     Versions(&'v str),
 }
 
-/// A page that was found. What is in it is given out only once the audit trail says so: see
-/// [`Found::recorded`].
-#[derive(Debug)]
-pub struct Found {
-    shown: Shown,
-    /// Of a page that has something in it: told when its entry in the trail is on disk.
-    recorded: Option<Receiver<Result<(), StoreError>>>,
-}
-
 /// A page to answer with, and what its headers say.
 #[derive(Debug)]
 pub struct Shown {
@@ -51,17 +41,6 @@ pub struct Shown {
     /// `X-TAXII-Date-Added-First`, `X-TAXII-Date-Added-Last` (TAXII 2.1 §3.2). Of an empty page,
     /// both say where the caller asked to begin: safe as a later `added_after`.
     pub dates: (Timestamp, Timestamp),
-}
-
-impl Found {
-    /// The page, once the audit trail says on disk who gets what of it. If nobody waits for it any
-    /// longer, the trail need not say it either.
-    pub async fn recorded(self) -> Result<Shown, Error> {
-        if let Some(recorded) = self.recorded {
-            recorded.await.map_err(|_| StoreError::Broken("the store's writer has ended".to_owned()))??;
-        }
-        Ok(self.shown)
-    }
 }
 
 /// Where a crawl goes on, and for what.
@@ -76,28 +55,28 @@ impl Reading {
     }
 
     /// A page of objects (TAXII 2.1 §5.4).
-    pub fn objects(&self, query: &Query) -> Result<Found, Error> {
+    pub fn objects(&self, query: &Query) -> Result<Found<Shown>, Error> {
         self.page(View::Objects, query)
     }
 
     /// A page of manifest records (TAXII 2.1 §5.3).
-    pub fn manifest(&self, query: &Query) -> Result<Found, Error> {
+    pub fn manifest(&self, query: &Query) -> Result<Found<Shown>, Error> {
         self.page(View::Manifest, query)
     }
 
     /// A page of versions of one object (TAXII 2.1 §5.6). An id that is not in the caller's
     /// world is absent, and so are versions that are asked for by time and not there; filters
     /// that leave nothing give an empty page.
-    pub fn object(&self, id: &str, query: &Query) -> Result<Found, Error> {
+    pub fn object(&self, id: &str, query: &Query) -> Result<Found<Shown>, Error> {
         self.page(View::Object(id), query)
     }
 
     /// A page of version names of one object (TAXII 2.1 §5.8).
-    pub fn versions(&self, id: &str, query: &Query) -> Result<Found, Error> {
+    pub fn versions(&self, id: &str, query: &Query) -> Result<Found<Shown>, Error> {
         self.page(View::Versions(id), query)
     }
 
-    fn page(&self, view: View<'_>, query: &Query) -> Result<Found, Error> {
+    fn page(&self, view: View<'_>, query: &Query) -> Result<Found<Shown>, Error> {
         let settings = &self.exchange.settings;
         let place = self.place(view, query)?;
         let filter = view.narrow(&place.filter);
@@ -120,10 +99,11 @@ impl Reading {
         if let (0, Some(id)) = (page.items, view.id()) {
             self.must_exist(id, &filter)?;
         }
-        let recorded = self.record(view, &place, given);
+        let entry = self.entry(view, &place, given);
         let asked = place.after.unwrap_or(Timestamp::EPOCH);
         let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
-        Ok(Found { shown: Shown { page, dates }, recorded })
+        let is_empty = page.items == 0;
+        Ok(self.exchange.found(Shown { page, dates }, is_empty, entry))
     }
 
     /// A `next` carries the whole query: of the other parameters only `limit` still counts,
@@ -220,10 +200,9 @@ impl Reading {
         "{}".to_owned()
     }
 
-    /// Tells the audit trail of a page. One with something in it waits until that is on disk.
-    fn record(&self, view: View<'_>, place: &Place, given: Given) -> Option<Receiver<Result<(), StoreError>>> {
+    /// What the audit trail is told of a page.
+    fn entry(&self, view: View<'_>, place: &Place, given: Given) -> Entry {
         let query = serde_json::json!({"object": view.id(), "added_after": place.after, "filter": place.filter});
-        let empty = given.count() == 0;
         let action = Action::Read {
             collection: self.collection.id.clone(),
             resource: view.noun(),
@@ -232,14 +211,7 @@ impl Reading {
             given,
         };
         let actor = Actor { client: self.caller.client.clone(), ..self.caller.actor() };
-        let entry = Entry { at: self.exchange.now(), actor, action };
-        if empty {
-            self.exchange.store.note(entry);
-            return None;
-        }
-        let (done, recorded) = channel();
-        self.exchange.store.record(entry, done);
-        Some(recorded)
+        Entry { at: self.exchange.now(), actor, action }
     }
 }
 

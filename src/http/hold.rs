@@ -22,10 +22,10 @@ struct Released {
     versions: usize,
 }
 
-pub(super) fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
+pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
     let holding = asked.session.holding(root, collection)?;
     asked.accept()?;
-    Answer::resource(&Holds { holds: holding.list()? })
+    Answer::resource(&Holds { holds: asked.recorded(holding.list()?).await? })
 }
 
 /// Whether a body may come, as far as that can be told before it does.

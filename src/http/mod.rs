@@ -39,7 +39,7 @@ mod watch;
 mod whoami;
 
 use crate::clock::stopwatch;
-use crate::exchange::{Exchange, Found, Session};
+use crate::exchange::{Exchange, Found, Session, Shown};
 use crate::taxii::filter::{Endpoint, Query, dry_run};
 use crate::taxii::media_type::{self, Content};
 use actix_http::RequestHead;
@@ -146,10 +146,14 @@ impl Asked<'_> {
     }
 
     /// A page, once the audit trail has on disk who gets what of it; 503 if that takes too long.
-    async fn page(&self, found: Found) -> Result<Answer, Problem> {
+    async fn page(&self, found: Found<Shown>) -> Result<Answer, Problem> {
+        Ok(Answer::page(self.recorded(found).await?))
+    }
+
+    /// What was found, as above.
+    async fn recorded<T>(&self, found: Found<T>) -> Result<T, Problem> {
         let recorded = timeout(self.door.limits.writer(), found.recorded()).await;
-        let shown = recorded.map_err(|_| Problem::not_recorded())??;
-        Ok(Answer::page(shown))
+        Ok(recorded.map_err(|_| Problem::not_recorded())??)
     }
 
     fn raw_query(&self) -> Result<&str, Problem> {

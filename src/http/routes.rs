@@ -105,7 +105,7 @@ impl<'p> Route<'p> {
                 object::delete(asked, root, id, object).await
             }
             Self::Versions(root, id, object) if get => versions::get(asked, root, id, object).await,
-            Self::Holds(root, id) if get => hold::get(asked, root, id),
+            Self::Holds(root, id) if get => hold::get(asked, root, id).await,
             Self::Holds(root, id) if asked.head.method == Method::POST => hold::post(asked, root, id, payload).await,
             Self::Hold(root, id, hold) if asked.head.method == Method::DELETE => {
                 hold::delete(asked, root, id, hold).await

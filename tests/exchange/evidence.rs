@@ -295,6 +295,40 @@ fn a_refusal_is_told_once_and_then_counted() {
     assert_eq!((times, &handshake["endpoint"], handshake.get("http_status")), (19, &"handshake".into(), None));
 }
 
+#[test]
+fn who_looks_at_the_holds_of_a_collection_is_told_of() {
+    let server = Server::start();
+    let (manager, trail) = (server.actor("manager"), Trail::of(&server));
+    let holds = format!("{}x_entente_hold/", collection(RW));
+    let headers = [("Accept", TAXII)];
+    manager.get(&holds).must_be(200);
+    until("an entry", || trail.all("read").iter().any(|entry| entry["resource"] == "holds" && entry["items"] == 0));
+    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    for version in [marked(1, 1, Level::Amber), marked(1, 2, Level::Green)] {
+        server.actor("writer").post(&objects(RW), &envelope(&[version])).must_be(202);
+    }
+    let until = server.admin.now().plus_seconds(3600);
+    let wanted = json!({"object": id("indicator", 9), "until": until, "reason": "x"});
+    manager.post(&holds, &wanted.to_string()).must_be(200);
+    for method in ["GET", "HEAD"] {
+        let before = trail.all("read").len();
+        let held = manager.send(method, &holds, &headers, None).must_be(200);
+        // It is there when the answer is.
+        assert_eq!(trail.all("read").len(), before + 1);
+        let entry = trail.last("read");
+        assert_eq!((&entry["resource"], &entry["organisation"]), (&"holds".into(), &"manager".into()));
+        assert_eq!((&entry["collection"], &entry["items"]), (&RW.into(), &2.into()), "{entry}");
+        let quarantined = trail.last("add")["added"].clone();
+        assert_eq!(entry["given"], quarantined, "the version that is named");
+        if method == "GET" {
+            let ids: Vec<Value> = held.list("holds").iter().map(|held| held["id"].clone()).collect();
+            assert_eq!(entry["holds"], json!(ids));
+        }
+    }
+    server.admin.holding(RW).unwrap().list().unwrap().wait().unwrap();
+    assert_eq!((&trail.last("read")["address"], trail.last("read").get("organisation")), (&"tester".into(), None));
+}
+
 /// Sends method, path and body; gives status and body.
 type Send<'s> = dyn FnMut(&str, &str, Option<&str>) -> (u16, Value) + 's;
 

@@ -560,7 +560,7 @@ impl Real for Inside {
     }
 
     fn holds(&self) -> Vec<Value> {
-        let held = self.session(ORGANISATIONS[WEST]).holding(ROOT, RW).unwrap().list().unwrap();
+        let held = self.session(ORGANISATIONS[WEST]).holding(ROOT, RW).unwrap().list().unwrap().wait().unwrap();
         serde_json::to_value(held).unwrap().as_array().unwrap().clone()
     }
 

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use tokio::sync::oneshot::channel;
 use uuid::Uuid;
 
 /// Numbers in one entry of the trail about an export, at most.
@@ -87,7 +86,7 @@ impl Administering {
 
     /// Says in the audit trail what an export gives out, and waits until that is on disk. Gives the
     /// `date_added` of the last of it.
-    fn record_export(&self, collection: &Collection) -> Result<Option<Timestamp>, StoreError> {
+    fn record_export(&self, collection: &Collection) -> Result<Option<Timestamp>, Error> {
         let (mut given, mut last, mut outcome) = (Given::default(), None, Ok(()));
         self.exchange.store.every(collection.key, &mut |row| {
             given.push(row.date_added);
@@ -103,7 +102,7 @@ impl Administering {
         Ok(last)
     }
 
-    fn record_given(&self, collection: &str, given: Given) -> Result<(), StoreError> {
+    fn record_given(&self, collection: &str, given: Given) -> Result<(), Error> {
         let action = Action::Read {
             collection: collection.to_owned(),
             resource: "export",
@@ -111,10 +110,7 @@ impl Administering {
             query: String::new(),
             given,
         };
-        let (done, recorded) = channel();
-        self.exchange.store.record(Entry { at: self.now(), actor: self.actor(), action }, done);
-        let gone = |_| StoreError::Broken("the store's writer has ended".to_owned());
-        recorded.blocking_recv().map_err(gone)?
+        self.exchange.found((), false, Entry { at: self.now(), actor: self.actor(), action }).wait()
     }
 }
 
@@ -141,6 +137,9 @@ pub enum ExportError {
     /// The store could not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The trail could not be told.
+    #[error(transparent)]
+    Exchange(#[from] Error),
     /// What was exported could not be written.
     #[error("cannot write: {0}")]
     Io(#[from] io::Error),
