@@ -67,34 +67,42 @@ impl Problem {
         }
     }
 
+    /// A problem that lies with the caller: `reason` is a word of ours, whatever it sent.
+    fn refusal(status: StatusCode, reason: &'static str, description: &str) -> Self {
+        Self { reason: Some(reason), ..Self::new(status, description) }
+    }
+
     pub(super) fn not_acceptable() -> Self {
-        Self::new(
+        Self::refusal(
             StatusCode::NOT_ACCEPTABLE,
+            "not_acceptable",
             &format!("this server answers with {TAXII} only, and the Accept header excludes it"),
         )
     }
 
     pub(super) fn unsupported_media_type() -> Self {
         let description = format!("send the body as {TAXII}, with no Content-Encoding");
-        Self { close: true, ..Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, &description) }
+        Self { close: true, ..Self::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", &description) }
     }
 
     pub(super) fn uri_too_long(most: usize) -> Self {
-        Self::new(
+        Self::refusal(
             StatusCode::URI_TOO_LONG,
+            "query_too_long",
             &format!("the query string has more than {most} octets: ask for fewer values at once"),
         )
     }
 
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let description = format!("this endpoint has the methods {allow}");
-        Self { allow: Some(allow), close: true, ..Self::new(StatusCode::METHOD_NOT_ALLOWED, &description) }
+        let problem = Self::refusal(StatusCode::METHOD_NOT_ALLOWED, "method", &description);
+        Self { allow: Some(allow), close: true, ..problem }
     }
 
     pub(super) fn body_too_large(most: u64) -> Self {
         let description =
             format!("the body exceeds max_content_length, which is {most} octets here: send less at once");
-        Self { close: true, ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, &description) }
+        Self { close: true, ..Self::refusal(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &description) }
     }
 
     pub(super) fn too_many_bodies() -> Self {
@@ -105,63 +113,56 @@ impl Problem {
     }
 
     pub(super) fn body_too_slow() -> Self {
-        Self {
-            close: true,
-            ..Self::new(StatusCode::REQUEST_TIMEOUT, "the body came too slowly, or stopped: nothing was added")
-        }
+        let description = "the body came too slowly, or stopped: nothing was added";
+        Self { close: true, ..Self::refusal(StatusCode::REQUEST_TIMEOUT, "too_slow", description) }
     }
 
     pub(super) fn body_broken(reason: &str) -> Self {
-        Self { close: true, ..Self::new(StatusCode::BAD_REQUEST, &format!("the body could not be read: {reason}")) }
+        let description = format!("the body could not be read: {reason}");
+        Self { close: true, ..Self::refusal(StatusCode::BAD_REQUEST, "body", &description) }
     }
 
     /// 401 for a chain that held when the connection was made.
     pub(super) fn not_trusted(error: &rustls::Error) -> Self {
         let description = format!("the certificate's chain holds no longer ({error}): use another certificate");
-        Self { reason: Some("not_trusted"), ..Self::no_certificate(&description) }
+        Self::no_certificate("not_trusted", &description)
     }
 
     /// 401 where a certificate is the proof.
-    fn no_certificate(description: &str) -> Self {
-        Self {
-            challenge: Some(Challenge::Certificate),
-            close: true,
-            ..Self::new(StatusCode::UNAUTHORIZED, description)
-        }
+    fn no_certificate(reason: &'static str, description: &str) -> Self {
+        let problem = Self::refusal(StatusCode::UNAUTHORIZED, reason, description);
+        Self { challenge: Some(Challenge::Certificate), close: true, ..problem }
     }
 
     /// 404. In all that a caller can see, the same for what is not there and for what it may not see.
     pub(super) fn absent() -> Self {
-        Self::new(StatusCode::NOT_FOUND, &Error::Absent.to_string())
+        Self::refusal(StatusCode::NOT_FOUND, "absent", &Error::Absent.to_string())
     }
 
     /// 401 on the fallback listener: the same words for every reason.
     pub(super) fn no_credentials(reason: &'static str) -> Self {
         let description = NotSignedIn::Secret(reason).to_string();
-        Self {
-            reason: Some(reason),
-            challenge: Some(Challenge::Secret),
-            // Who guesses, or only asks, is bounded by how many handshakes an address has.
-            close: true,
-            ..Self::new(StatusCode::UNAUTHORIZED, &description)
-        }
+        let problem = Self::refusal(StatusCode::UNAUTHORIZED, reason, &description);
+        // Who guesses, or only asks, is bounded by how many handshakes an address has.
+        Self { challenge: Some(Challenge::Secret), close: true, ..problem }
     }
 
     pub(super) fn limit_reached(reached: &Reached) -> Self {
         let Reached { limit, allowed, status, retry_after } = reached;
         let description = format!("no more than {allowed} ({limit}): try again in {retry_after} s");
-        Self { retry_after: Some(*retry_after), reason: Some(limit), ..Self::new(*status, &description) }
+        Self { retry_after: Some(*retry_after), ..Self::refusal(*status, limit, &description) }
     }
 
     pub(super) fn head_too_large(octets: usize) -> Self {
         let description = format!("the request's header fields have more than {octets} octets");
-        Self { close: true, ..Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &description) }
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Self { close: true, ..Self::refusal(status, "head_too_large", &description) }
     }
 
     /// 417: the endpoint takes no body, so none is asked for.
     pub(super) fn no_body_wanted() -> Self {
         let description = "this request has no use for a body: send it without one";
-        Self { close: true, ..Self::new(StatusCode::EXPECTATION_FAILED, description) }
+        Self { close: true, ..Self::refusal(StatusCode::EXPECTATION_FAILED, "body_unwanted", description) }
     }
 
     pub(super) fn internal(cause: &str) -> Self {
@@ -184,28 +185,29 @@ impl Problem {
 
     /// What the framework refuses before a handler sees it.
     pub(super) fn framework_made(status: StatusCode) -> Self {
-        Self::new(
-            status,
-            match status {
-                StatusCode::REQUEST_TIMEOUT => "the request did not come in time",
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the request's header is too large",
-                _ => "the request is not well-formed HTTP/1.1, or its URL is longer than can be read (65,534 octets)",
-            },
-        )
+        let (reason, description) = match status {
+            StatusCode::REQUEST_TIMEOUT => ("too_slow", "the request did not come in time"),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ("head_too_large", "the request's header is too large"),
+            _ => (
+                "not_http",
+                "the request is not well-formed HTTP/1.1, or its URL is longer than can be read (65,534 octets)",
+            ),
+        };
+        Self::refusal(status, reason, description)
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Absent => Self { reason: Some("absent"), ..Self::absent() },
-            Error::Forbidden => {
-                Self { reason: Some("forbidden"), ..Self::new(StatusCode::FORBIDDEN, &error.to_string()) }
-            }
+            Error::Absent => Self::absent(),
+            Error::Forbidden => Self::refusal(StatusCode::FORBIDDEN, "forbidden", &error.to_string()),
             Error::Malformed(malformed) => malformed.into(),
-            Error::Body(BodyError::NoEnvelope(_)) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
+            Error::Body(BodyError::NoEnvelope(_)) => {
+                Self::refusal(StatusCode::UNPROCESSABLE_ENTITY, "no_envelope", &error.to_string())
+            }
             Error::Body(BodyError::NotJson(_) | BodyError::NotUtf8(_)) => {
-                Self::new(StatusCode::BAD_REQUEST, &error.to_string())
+                Self::refusal(StatusCode::BAD_REQUEST, "not_json", &error.to_string())
             }
             Error::Store(error) => error.into(),
         }
@@ -215,8 +217,8 @@ impl From<Error> for Problem {
 impl From<Malformed> for Problem {
     fn from(malformed: Malformed) -> Self {
         // A cursor that is not one of ours was made up, or is another caller's.
-        let reason = (malformed.name == "next").then_some("cursor");
-        Self { reason, ..Self::new(StatusCode::BAD_REQUEST, &malformed.to_string()) }
+        let reason = if malformed.name == "next" { "cursor" } else { "malformed" };
+        Self::refusal(StatusCode::BAD_REQUEST, reason, &malformed.to_string())
     }
 }
 
@@ -235,7 +237,7 @@ impl From<NotSignedIn> for Problem {
             NotSignedIn::Store(error) => error.into(),
             NotSignedIn::Secret(reason) => Self::no_credentials(reason),
             NotSignedIn::Certificate(..) | NotSignedIn::Suspended => {
-                Self { reason: Some(refusal.reason()), ..Self::no_certificate(&refusal.to_string()) }
+                Self::no_certificate(refusal.reason(), &refusal.to_string())
             }
         }
     }

@@ -8,6 +8,7 @@ use super::addresses::Place;
 use super::error::Problem;
 use super::patience::Patience;
 use super::peer::Peer;
+use crate::exchange::Refused;
 use crate::taxii::media_type::TAXII;
 use actix_http::StatusCode;
 use actix_rt::net::{ActixStream, Ready};
@@ -123,6 +124,26 @@ impl Stream {
         self.patience.with(cx, outcome, taken)
     }
 
+    /// Takes note of a request that was refused before it was read, and says so, as far as strangers are
+    /// told of at all: whose it was is not known yet, only whose key the handshake proved.
+    fn tell(&self, problem: &Problem) {
+        let (address, status) = (self.peer.address(), problem.status.as_u16());
+        let refused = Refused {
+            address: address.to_string(),
+            ip: Some(address.ip()),
+            organisation: None,
+            credential: self.peer.fingerprint(),
+            endpoint: "none",
+            method: None,
+            path: None,
+            status: Some(status),
+            reason: problem.reason.unwrap_or("not_http"),
+        };
+        if self.door.exchange.refused(refused) {
+            tracing::info!(%address, status, error_id = problem.error_id, "request refused before it was read");
+        }
+    }
+
     /// Writes what stands in place of `octets`, and then says that those are written.
     fn write_reworded(&mut self, cx: &mut Context<'_>, mut rest: Vec<u8>, octets: usize) -> Poll<io::Result<usize>> {
         while !rest.is_empty() {
@@ -163,7 +184,8 @@ impl AsyncWrite for Stream {
         if let Some(rest) = self.reworded.take() {
             return self.write_reworded(cx, rest, octets.len());
         }
-        if let Some(reworded) = reword(octets) {
+        if let Some((problem, reworded)) = reword(octets) {
+            self.tell(&problem);
             return self.write_reworded(cx, reworded, octets.len());
         }
         self.write(cx, octets)
@@ -195,13 +217,13 @@ impl ActixStream for Stream {
     }
 }
 
-/// What goes out in place of `octets`, if they end with an answer that the framework made.
+/// What goes out in place of `octets`, if they end with an answer that the framework made, and what it says.
 ///
 /// Such an answer has no body and no media type, and it is the last on its connection, so
 /// it stands at the end of what is written. It cannot be mistaken for a part of an answer
 /// of ours: those have a media type, and their bodies are JSON, in which no line of a
 /// response header can occur (a string holds no raw line break).
-fn reword(octets: &[u8]) -> Option<Vec<u8>> {
+fn reword(octets: &[u8]) -> Option<(Problem, Vec<u8>)> {
     /// The framework's own heads are shorter than this.
     const LONGEST: usize = 512;
     if !octets.ends_with(b"\r\n\r\n") {
@@ -215,14 +237,14 @@ fn reword(octets: &[u8]) -> Option<Vec<u8>> {
     }
     let status = StatusCode::from_bytes(head.get(9..12)?.as_bytes()).ok()?;
     let problem = Problem::framework_made(status);
-    tracing::info!(status = status.as_u16(), error_id = problem.error_id, "request refused before it was read");
     let date = head.lines().find(|line| line.starts_with("date: ")).unwrap_or("connection: close");
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {TAXII}\r\ncontent-length: {}\r\nvary: Accept, Authorization\r\n\
          cache-control: no-store\r\nconnection: close\r\n{date}\r\n\r\n",
         problem.body.len()
     );
-    Some([&octets[..begin], head.as_bytes(), &problem.body].concat())
+    let reworded = [&octets[..begin], head.as_bytes(), &problem.body].concat();
+    Some((problem, reworded))
 }
 
 #[cfg(test)]
@@ -233,7 +255,7 @@ mod tests {
     fn an_answer_that_the_framework_made_gets_media_type_and_body() {
         let made = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n\r\n";
         let before = b"HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}";
-        let reworded = String::from_utf8(reword(&[&before[..], &made[..]].concat()).unwrap()).unwrap();
+        let reworded = String::from_utf8(reword(&[&before[..], &made[..]].concat()).unwrap().1).unwrap();
         assert!(reworded.starts_with("HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}HTTP/1.1 408 Request Timeout\r\n"));
         assert!(reworded.contains("\r\ncontent-type: application/taxii+json;version=2.1\r\n"));
         assert!(reworded.contains("\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n"));
@@ -249,7 +271,7 @@ mod tests {
             b"{\"objects\":[{\"x\":\"HTTP/1.1 408 Request Timeout\"}]}",
             b"\r\n\r\n",
         ] {
-            assert_eq!(reword(octets), None);
+            assert!(reword(octets).is_none());
         }
     }
 }

@@ -295,6 +295,58 @@ fn a_refusal_is_told_once_and_then_counted() {
     assert_eq!((times, &handshake["endpoint"], handshake.get("http_status")), (19, &"handshake".into(), None));
 }
 
+/// Method, path, headers, body of a request; status and reason of its refusal.
+type Bad<'b> = (&'b str, String, &'b [(&'b str, &'b str)], Option<&'b str>, u16, &'b str);
+
+#[test]
+fn what_is_malformed_is_refused_in_the_trail_too_and_a_flood_of_it_is_a_few_lines() {
+    const HOSTILE: &str = "canary-7d1f";
+    let mut setup = Setup::default();
+    setup.settings.taxii.max_content_length = 100_000;
+    let mut server = Server::with(setup);
+    let writer = server.actor("writer");
+    let (typed, length) = ([("Accept", TAXII), ("Content-Type", TAXII)], "1".repeat(100_001));
+    let of_json = [("Accept", "application/json"), ("Content-Type", TAXII)];
+    let of_xml = [("Accept", TAXII), ("Content-Type", "text/canary-7d1f")];
+    let cases: [Bad<'_>; 9] = [
+        ("POST", objects(RW), &typed, Some("{\"objects\":[canary-7d1f"), 400, "not_json"),
+        ("POST", objects(RW), &typed, Some("[\"canary-7d1f\"]"), 422, "no_envelope"),
+        ("POST", objects(RW), &typed, Some(&length), 413, "too_large"),
+        ("POST", objects(RW), &of_xml, Some("{}"), 415, "media_type"),
+        ("POST", objects(RW), &of_json, Some("{}"), 406, "not_acceptable"),
+        ("PUT", objects(RW), &typed, None, 405, "method"),
+        ("GET", format!("{}?limit=canary-7d1f", objects(RW)), &typed, None, 400, "malformed"),
+        ("GET", format!("{}?match[id]={}", objects(RW), "x".repeat(64_000)), &typed, None, 414, "query_too_long"),
+        ("GET", "/nothing/of/ours/".to_owned(), &typed, None, 404, "absent"),
+    ];
+    let trail = Trail::of(&server);
+    for _ in 0..5 {
+        for (method, path, headers, body, status, reason) in &cases {
+            let answer = writer.send(method, path, headers, body.map(str::as_bytes));
+            assert_eq!(answer.status, *status, "{method} {path}: {reason}");
+        }
+        assert_eq!(writer.raw(b"GET / HTTP/1.1\r\nnonsense\r\n\r\n").status, 400);
+    }
+    until("refusals", || trail.all("refusal").len() >= 10);
+    let told = trail.all("refusal");
+    assert_eq!(told.len(), 10, "one of each kind: {told:?}");
+    for (method, path, _, _, status, reason) in &cases {
+        let entry = told.iter().find(|entry| entry["reason"] == *reason).unwrap();
+        assert_eq!((&entry["method"], &entry["http_status"]), (&(*method).into(), &(*status).into()), "{entry}");
+        assert_eq!((&entry["path"], &entry["times"]), (&path.split('?').next().unwrap().into(), &1.into()), "{entry}");
+        assert_eq!(entry["organisation"], "writer");
+    }
+    let unread = told.iter().find(|entry| entry["reason"] == "not_http").unwrap();
+    assert_eq!((&unread["http_status"], unread["credential"].as_str().unwrap().len()), (&400.into(), 64));
+    server.restart();
+    let trail = Trail::in_folder(&server.path().join("data"));
+    until("counts", || trail.all("refusal").len() >= 20);
+    let counts = trail.all("refusal").split_off(10);
+    assert!(counts.len() == 10 && counts.iter().all(|entry| entry["times"] == 4), "{counts:?}");
+    assert!(!trail.texts().iter().any(|text| text.contains(HOSTILE)), "what was sent is not told");
+    trail.must_be_sound();
+}
+
 #[test]
 fn who_looks_at_the_holds_of_a_collection_is_told_of() {
     let server = Server::start();
