@@ -117,9 +117,8 @@ impl<'c> Trail<'c> {
 
     /// Signs the trail's end, unless a checkpoint is about it already.
     pub(super) fn sign(&self, signer: &Signer, now: Timestamp) -> Result<(), StoreError> {
-        const COVERED: &str = "SELECT ifnull(max(seq), 0) FROM checkpoint";
         const KEEP: &str = "INSERT INTO checkpoint (seq, statement, signature) VALUES (?, ?, ?)";
-        let covered: i64 = self.connection.prepare_cached(COVERED)?.query_row([], |row| row.get(0))?;
+        let covered = covered(self.connection)?;
         if covered < self.head.seq {
             let signed = signer.sign(self.head, self.head.seq - covered, now);
             self.connection.prepare_cached(KEEP)?.execute(params![
@@ -130,6 +129,19 @@ impl<'c> Trail<'c> {
         }
         Ok(())
     }
+}
+
+/// The number of the last entry that a checkpoint is about.
+fn covered(connection: &Connection) -> Result<i64, StoreError> {
+    const COVERED: &str = "SELECT ifnull(max(seq), 0) FROM checkpoint";
+    Ok(connection.prepare_cached(COVERED)?.query_row([], |row| row.get(0))?)
+}
+
+/// Whether there are entries that no checkpoint is about, whichever program wrote them.
+pub(super) fn is_unsigned(connection: &Connection) -> Result<bool, StoreError> {
+    const LAST: &str = "SELECT ifnull(max(seq), 0) FROM audit";
+    let last: i64 = connection.prepare_cached(LAST)?.query_row([], |row| row.get(0))?;
+    Ok(covered(connection)? < last)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! queue, and commits it together with one fsync. Nobody is answered before the commit.
 
 use super::hold::due;
-use super::trail::{Notes, Trail};
+use super::trail::{Notes, Trail, is_unsigned};
 use super::work::{Part, add, delete, make_change, place, release, tend};
 use crate::audit::{self, Signer};
 use crate::clock::{Clock, stopwatch};
@@ -208,7 +208,7 @@ struct Thread {
     shared: Arc<Shared>,
     tidied: Instant,
     signed: Instant,
-    /// How many entries were appended since the trail's end was signed.
+    /// How many entries were appended here since the trail's end was signed.
     unsigned: u64,
     /// Whether holds whose time has come are released in part only.
     behind: bool,
@@ -254,10 +254,14 @@ impl Thread {
                 group.extend(job);
             }
             self.shared.queued.fetch_sub(group.len(), Ordering::Relaxed);
-            let due = self.unsigned >= SIGN_ENTRIES || self.signed.elapsed() >= SIGN;
-            self.turn(group, due);
+            let sign = self.is_time_to_sign();
+            self.turn(group, sign);
         }
         self.turn(Vec::new(), true);
+    }
+
+    fn is_time_to_sign(&self) -> bool {
+        self.unsigned >= SIGN_ENTRIES || self.signed.elapsed() >= SIGN
     }
 
     /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house
@@ -268,7 +272,9 @@ impl Thread {
         let notes = std::mem::take(&mut *self.shared.notes());
         let sign = (sign || notes.end()) && self.shared.signer.get().is_some();
         let held = due(&self.connection, self.clock.now().into()).is_ok_and(|due| !due.is_empty());
-        if busy || held || !notes.is_empty() || (sign && self.unsigned > 0) {
+        // What other programs wrote counts, too: they may not be able to sign.
+        let signs = sign && is_unsigned(&self.connection).is_ok_and(|unsigned| unsigned);
+        if busy || held || !notes.is_empty() || signs {
             self.commit(group, notes, sign);
         }
         if self.tidied.elapsed() >= TIDY {
@@ -327,7 +333,7 @@ impl Thread {
         }
         notes.append(&mut trail, now)?;
         let appended = trail.appended;
-        let signer = self.shared.signer.get().filter(|_| sign && self.unsigned + appended > 0);
+        let signer = self.shared.signer.get().filter(|_| sign);
         signer.map_or(Ok(()), |signer| trail.sign(signer, now))?;
         let signed = signer.is_some();
         if let Err(error) = transaction.commit() {
@@ -445,4 +451,38 @@ fn stops_for_good(error: &rusqlite::Error) -> Option<StoreError> {
     let failed = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC].contains(&code);
     let reason = "the disk failed to keep what was written: nothing more is taken until the server is started again";
     failed.then(|| StoreError::Unavailable(reason.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sqlite;
+    use super::*;
+    use crate::audit::checkpoint::tests::signer;
+    use crate::store::Registrar as _;
+    use crate::store::registry::Root;
+
+    #[test]
+    fn what_another_program_wrote_and_could_not_sign_is_signed_within_a_minute() {
+        let directory = tempfile::tempdir().unwrap();
+        let other = Sqlite::create(directory.path(), Clock::system()).unwrap();
+        let connection = super::super::connect(&directory.path().join(super::super::FILE)).unwrap();
+        let mut server = Thread::new(connection, Clock::system(), Arc::default());
+        server.shared.signer.set(signer(1).0).unwrap();
+        let checkpoints = |server: &Thread| {
+            let sql = "SELECT count(*) FROM checkpoint";
+            server.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        let mut turn_a_minute_later = || {
+            server.signed = server.signed.checked_sub(SIGN).unwrap();
+            let sign = server.is_time_to_sign();
+            server.turn(Vec::new(), sign);
+            checkpoints(&server)
+        };
+        assert_eq!(turn_a_minute_later(), 0, "there is nothing to sign");
+        let root = Root { name: "api1".to_owned(), title: "First".to_owned() };
+        other.change(&Change::AddRoot(root), &audit::Actor::default()).unwrap();
+        drop(other);
+        assert_eq!(turn_a_minute_later(), 1);
+        assert_eq!(turn_a_minute_later(), 1, "it is signed once");
+    }
 }
