@@ -142,6 +142,19 @@ impl Credential {
         }
     }
 
+    /// The terms of the secret, if it is one.
+    pub fn secret(&self) -> Option<&Secret> {
+        match &self.proof {
+            Proof::Secret(secret) => Some(secret),
+            Proof::Key(_) | Proof::Name { .. } => None,
+        }
+    }
+
+    /// Up to which level it shows what its organisation owns: RED never leaves by a secret.
+    pub fn own_level(&self) -> Level {
+        self.secret().map_or(Level::Red, Secret::highest)
+    }
+
     /// Whether it counts at this time.
     pub fn counts_at(&self, now: Timestamp) -> bool {
         self.revoked.is_none() && self.ends.is_none_or(|ends| now < ends)

@@ -1,6 +1,6 @@
 //! Permissions: what a grant lets an organisation do in a collection.
 
-use super::credential::Secret;
+use super::credential::{Credential, Secret};
 use super::level::Level;
 use super::organisation::OrganisationKey;
 use crate::taxii::timestamp::Timestamp;
@@ -32,6 +32,11 @@ impl Grant {
     /// Whether it lets the organisation add objects.
     pub fn can_write(&self) -> bool {
         self.write || self.manage
+    }
+
+    /// What is left of it for who comes with this credential.
+    pub fn by(self, credential: &Credential) -> Option<Self> {
+        credential.secret().map_or(Some(self), |secret| self.through(secret))
     }
 
     /// What is left of it for who shows a secret: nothing but in the secret's collections, reading

@@ -1,6 +1,8 @@
 //! `entente audit`: verifying the trail, taking it along, asking it. All of it only reads.
 
 use super::{Failure, config, environment, pki, say, say_json, warn};
+use crate::access::credential::{Credential, Fingerprint};
+use crate::access::level::Level;
 use crate::access::permission::World;
 use crate::audit::line::Line;
 use crate::audit::peers::{Peer, Peers};
@@ -264,12 +266,17 @@ fn peers(ledger: &Ledger, as_json: bool) -> Result<(), Failure> {
 
 fn in_json(ledger: &Ledger, registry: &Registry, peer: &Peer) -> Result<Value, Failure> {
     let mut collections = Vec::new();
+    // A name's registration is not the key that was proved: what its organisation may, counts.
+    let known = Fingerprint::parse(&peer.credential).and_then(|key| registry.credential_by_fingerprint(key));
     for (id, cursor) in &peer.cursors {
         let cursor = Timestamp::from_micros(*cursor);
         let behind = registry.organisation(&peer.organisation).and_then(|organisation| {
             let collection = registry.collections.iter().find(|collection| collection.id == *id)?;
-            let grant = registry.grant(organisation.key, collection.key)?;
+            let grant = registry.grant(organisation.key, collection.key).copied()?;
+            let grant = known.map_or(Some(grant), |known| grant.by(known))?;
+            let own = known.map_or(Level::Red, Credential::own_level);
             let world = World::new(organisation.key, Some(grant.read?), Clock::system().now().into());
+            let world = World { own, ..world };
             Some(ledger.behind(collection.key, world, cursor))
         });
         let cursor = (cursor != Timestamp::EPOCH).then_some(cursor);

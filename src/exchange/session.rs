@@ -2,7 +2,7 @@
 
 use super::sign_in::Shown;
 use super::{Caller, Deleting, Error, Exchange, Holding, Reading, Writing};
-use crate::access::credential::{Credential, Proof, Secret};
+use crate::access::credential::{Credential, Secret};
 use crate::access::decide;
 use crate::access::level::Level;
 use crate::access::permission::{CollectionKey, Grant, World};
@@ -141,20 +141,12 @@ impl Session {
 
     /// What the caller sees where it reads up to a level.
     fn world(&self, level: Option<Level>) -> World {
-        World { own: self.own_level(), ..World::new(self.caller.organisation, level, self.exchange.now()) }
-    }
-
-    /// Up to which level the caller sees what its organisation owns: RED never leaves by a secret.
-    pub(super) fn own_level(&self) -> Level {
-        self.secret().map_or(Level::Red, Secret::highest)
+        World { own: self.credential.own_level(), ..World::new(self.caller.organisation, level, self.exchange.now()) }
     }
 
     /// The terms of the secret that it showed, if it did.
     pub(super) fn secret(&self) -> Option<&Secret> {
-        match &self.credential.proof {
-            Proof::Secret(secret) => Some(secret),
-            Proof::Key(_) | Proof::Name { .. } => None,
-        }
+        self.credential.secret()
     }
 
     fn root(&self, name: &str) -> Result<&registry::Root, Error> {
@@ -174,8 +166,7 @@ impl Session {
 
     /// What the caller may do in a collection: what its organisation may, as far as its credential goes.
     pub(super) fn grant(&self, collection: CollectionKey) -> Option<Grant> {
-        let grant = self.registry.grant(self.caller.organisation, collection).copied()?;
-        self.secret().map_or(Some(grant), |secret| grant.through(secret))
+        self.registry.grant(self.caller.organisation, collection).copied()?.by(&self.credential)
     }
 }
 

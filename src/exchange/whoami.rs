@@ -124,7 +124,7 @@ impl Session {
         let (Some(granted), Some(level)) = (granted, grant.read) else {
             return "your organisation's grant here does not let it read".to_owned();
         };
-        let own = match self.own_level() {
+        let own = match self.credential.own_level() {
             Level::Red => "what it owns, it sees at every level".to_owned(),
             highest => format!("what it owns, up to {highest}: {} never leaves by a secret", Level::Red),
         };

@@ -1,15 +1,17 @@
 //! `entente audit`: verifying the trail, and asking it.
 
-use crate::support::MISSING;
 use crate::support::actor::TAXII;
 use crate::support::objects::{envelope, id, indicator, marked};
 use crate::support::process::{Installation, PROGRAM, open_to_all};
+use crate::support::server::{Setup, Terms, objects};
 use crate::support::trail::{Trail, until};
+use crate::support::{MISSING, RW, Server};
 use entente::access::level::Level;
 use entente::audit::PublicKey;
 use entente::audit::line::Line;
 use entente::audit::verify::Verifier;
 use entente::clock::Clock;
+use entente::exchange::Rights;
 use entente::taxii::timestamp::Timestamp;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -95,6 +97,45 @@ fn peers_are_told_with_how_far_they_have_come() {
     assert!(peer["last_poll"].as_str().unwrap() > "2026");
     let said = installation.run(&["audit", "peers"]);
     assert!(said.contains(", 3 behind"), "{said}");
+}
+
+#[test]
+fn how_far_a_secret_is_behind_is_counted_over_what_it_can_see() {
+    let server = Server::with(Setup::with_fallback());
+    let read = |read| Some(Rights { read: Some(read), write: true, manage: false, relay: false });
+    server.admin.grant("reader", RW, read(Level::Red)).unwrap();
+    let secret = server.secret("reader", &Terms::default());
+    let objects_of = |from: usize, level| (from..from + 4).map(|n| marked(n, 1, level)).collect::<Vec<_>>();
+    server.actor("manager").post(&objects(RW), &envelope(&objects_of(1, Level::Green))).must_be(202);
+    server.actor("manager").post(&objects(RW), &envelope(&objects_of(11, Level::Amber))).must_be(202);
+    server.actor("reader").post(&objects(RW), &envelope(&objects_of(21, Level::Red))).must_be(202);
+    let first = format!("{}?limit=1", objects(RW));
+    server.without_certificate().bearing(&secret).get(&first).must_be(200);
+    server.actor("reader").get(&first).must_be(200);
+    let settings = Installation::new();
+    let output = Command::new(PROGRAM)
+        .env("ENTENTE__SERVER__DATA", server.path().join("data"))
+        .args(["-c", &settings.config(), "audit", "peers", "--json"])
+        .output()
+        .unwrap();
+    let peers: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let behind = |kind: &str| {
+        let credentials = server.admin.overview().unwrap().registry.credentials;
+        let is_it = |peer: &&Value| {
+            let own = credentials.iter().find(|own| peer["credential"] == own.fingerprint().to_string()).unwrap();
+            own.proof.kind() == kind && peer["organisation"] == "reader"
+        };
+        let found: Vec<u64> = peers["peers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(is_it)
+            .map(|peer| peer["collections"][0]["behind"].as_u64().unwrap())
+            .collect();
+        assert_eq!(found.len(), 1, "{peers}");
+        found[0]
+    };
+    assert_eq!((behind("secret"), behind("key")), (3, 11));
 }
 
 #[test]
