@@ -145,7 +145,9 @@ pub(super) fn issue(
     })?;
     let certificate = first_certificate(&pem)?;
     if is_known {
-        say(&format!("the key {} is registered already: its registration stays as it is", certificate.fingerprint))?;
+        let known = admin.renew(org, &certificate)?;
+        let until = end(&known).map_or_else(String::new, |end| format!(": with it, it ends at {end}"));
+        say(&format!("the key {} is registered already{until}", certificate.fingerprint))?;
         return Ok(certificate.fingerprint);
     }
     Ok(admin.register(org, &certificate)?)

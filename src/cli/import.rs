@@ -5,6 +5,7 @@ use crate::exchange::Administering;
 use crate::taxii::status::{self, Status};
 use bytes::Bytes;
 use clap::Args;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,7 +26,9 @@ pub(super) struct Import {
 pub(super) struct Tally {
     pub(super) added: usize,
     /// Of those added, these with warnings.
-    pub(super) warned: usize,
+    warned: usize,
+    /// Of those added, these that nobody but their owner sees yet.
+    withheld: usize,
     pub(super) known: usize,
     pub(super) failed: usize,
 }
@@ -36,12 +39,32 @@ impl Tally {
             match success.message.as_deref() {
                 Some(status::WAS_THERE | status::OCCURS_TWICE) => self.known += 1,
                 message => {
+                    let message = message.unwrap_or_default();
+                    let withheld = message.starts_with(status::WITHHELD);
+                    let warned = message.starts_with(status::WARNING)
+                        || withheld && message.contains(&format!("; {}", status::WARNING));
                     self.added += 1;
-                    self.warned += usize::from(message.is_some());
+                    self.warned += usize::from(warned);
+                    self.withheld += usize::from(withheld);
                 }
             }
         }
         self.failed += status.failures().len();
+    }
+}
+
+impl fmt::Display for Tally {
+    /// In words, with where to learn more.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { added, warned, withheld, known, failed } = self;
+        let of_those = [
+            (*warned, "with warnings, which `entente validate` shows"),
+            (*withheld, "seen by nobody else yet, as `entente hold list` shows"),
+        ];
+        let of_those: Vec<String> =
+            of_those.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let of_those = if of_those.is_empty() { String::new() } else { format!(" ({})", of_those.join("; ")) };
+        write!(f, "{added} added{of_those}, {known} there already, {failed} failed")
     }
 }
 
@@ -50,14 +73,7 @@ impl Import {
         let mut all_well = true;
         for file in &self.files {
             let tally = add(admin, &self.org, &self.collection, file, &files::read(file)?)?;
-            super::say(&format!(
-                "{}: {} added ({} with warnings, which `entente validate` shows), {} there already, {} failed",
-                file.display(),
-                tally.added,
-                tally.warned,
-                tally.known,
-                tally.failed
-            ))?;
+            super::say(&format!("{}: {tally}", file.display()))?;
             all_well &= tally.failed == 0;
         }
         Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

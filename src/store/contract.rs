@@ -950,6 +950,7 @@ rules! {
         let (first, second) = (&registry.credentials[0], &registry.credentials[1]);
         bench.change(&Change::RevokeCredential(first.key, Timestamp::from_micros(3))).unwrap();
         bench.change(&Change::EndCredential(second.key, Timestamp::from_micros(4))).unwrap();
+        bench.change(&Change::RenewCredential(second.key, "CN=b".into(), Timestamp::from_micros(5))).unwrap();
         bench.change(&Change::RemoveAnchor(anchor.fingerprint)).unwrap();
         bench.change(&Change::WithdrawIdentity(other.into())).unwrap();
         bench.change(&Change::Suspend(anna, false)).unwrap();
@@ -958,7 +959,8 @@ rules! {
         let registry = bench.registry();
         assert!(registry.grants.is_empty() && registry.anchors.is_empty());
         assert_eq!(registry.credential(first.key).unwrap().revoked, Some(Timestamp::from_micros(3)));
-        assert_eq!(registry.credential(second.key).unwrap().ends, Some(Timestamp::from_micros(4)));
+        let renewed = Credential { ends: Some(Timestamp::from_micros(4)), label: "CN=b".into(), not_after: Some(Timestamp::from_micros(5)), ..second.clone() };
+        assert_eq!(registry.credential(second.key), Some(&renewed));
         assert_eq!(registry.collections[0].rules, rules);
         let organisation = registry.organisation_by_key(anna).unwrap();
         assert!(!organisation.suspended && organisation.identities == [identity]);

@@ -149,6 +149,8 @@ pub enum Change {
     WithdrawIdentity(String),
     /// A credential is registered; its key is given by the store.
     AddCredential(Credential),
+    /// Another certificate for a credential's key: this is its subject now, and its end.
+    RenewCredential(CredentialKey, String, Timestamp),
     /// A credential counts no longer from this time on.
     EndCredential(CredentialKey, Timestamp),
     /// A credential counts no longer since this time, and never will again.
@@ -252,7 +254,9 @@ impl Registry {
                 format!("no trust anchor has the fingerprint {fingerprint}: see `anchor list`")
             }),
             Change::SetRules(_, rules) => check_rules(*rules),
-            Change::Suspend(..) | Change::EndCredential(..) | Change::SetGrant(_) => Ok(()),
+            Change::Suspend(..) | Change::RenewCredential(..) | Change::EndCredential(..) | Change::SetGrant(_) => {
+                Ok(())
+            }
             Change::RevokeGrant(organisation, collection) => {
                 refuse_if(self.grant(*organisation, *collection).is_none(), || {
                     "the organisation has no grant in this collection: there is nothing to revoke".to_owned()
@@ -381,7 +385,9 @@ impl Change {
             Self::Suspend(key, _) | Self::DeclareIdentity(key, _) => json(registry.organisation_by_key(*key)),
             Self::WithdrawIdentity(identity) => json(registry.identity_of(identity)),
             Self::AddCredential(credential) => json(registry.credential_by_fingerprint(credential.fingerprint())),
-            Self::EndCredential(key, _) | Self::RevokeCredential(key, _) => json(registry.credential(*key)),
+            Self::RenewCredential(key, ..) | Self::EndCredential(key, _) | Self::RevokeCredential(key, _) => {
+                json(registry.credential(*key))
+            }
             Self::SetAnchor(anchor) => json(registry.anchor(anchor.fingerprint)),
             Self::RemoveAnchor(fingerprint) => json(registry.anchor(*fingerprint)),
             Self::SetGrant(grant) => json(registry.grant(grant.organisation, grant.collection)),
@@ -444,6 +450,9 @@ impl fmt::Display for Change {
                 credential.fingerprint(),
                 credential.organisation.0
             ),
+            Self::RenewCredential(key, _, not_after) => {
+                write!(f, "another certificate for credential {}, which ends at {not_after}", key.0)
+            }
             Self::EndCredential(key, ends) => write!(f, "end credential {} at {ends}", key.0),
             Self::RevokeCredential(key, _) => write!(f, "revoke credential {}", key.0),
             Self::SetAnchor(anchor) => {

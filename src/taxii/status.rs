@@ -46,6 +46,11 @@ pub const WAS_THERE: &str = "was there already";
 /// What a status says of an object that the same request adds already.
 pub const OCCURS_TWICE: &str = "occurs twice in this request";
 
+/// What a status begins with that says of an object that it is added and nobody but its owner sees it.
+pub const WITHHELD: &str = "nobody else sees it";
+/// What a status says before what the standard advises against; last, if it says something else, too.
+pub const WARNING: &str = "warning: ";
+
 /// Findings that a status tells of one object; the number of the others is told.
 pub const TOLD: usize = 3;
 

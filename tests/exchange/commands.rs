@@ -4,6 +4,7 @@ use crate::support::actor::TAXII;
 use crate::support::objects::{envelope, id, indicator, marked, versioned};
 use crate::support::pki::Ca;
 use crate::support::process::{Installation, PROGRAM, Process, open_to_all, program};
+use crate::support::trail::Trail;
 use entente::access::level::Level;
 use entente::access::proof::certificate::Certificate;
 use entente::clock::Clock;
@@ -142,16 +143,8 @@ fn objects_go_in_and_come_out_to_the_octet() {
     fs::write(&file, format!("{{\"type\":\"bundle\",\"id\":\"bundle--1\",\"objects\":[{}]}}", texts.join(",\n")))
         .unwrap();
     let import = ["import", "all", file.to_str().unwrap(), "--org", "org"];
-    assert!(
-        installation
-            .run(&import)
-            .ends_with(": 4 added (0 with warnings, which `entente validate` shows), 0 there already, 0 failed")
-    );
-    assert!(
-        installation
-            .run(&import)
-            .ends_with(": 0 added (0 with warnings, which `entente validate` shows), 4 there already, 0 failed")
-    );
+    assert!(installation.run(&import).ends_with(": 4 added, 0 there already, 0 failed"));
+    assert!(installation.run(&import).ends_with(": 0 added, 4 there already, 0 failed"));
     let out = installation.path("out.json");
     installation.run(&["export", "all", "--out", out.to_str().unwrap()]);
     let exported = fs::read_to_string(&out).unwrap();
@@ -178,7 +171,7 @@ fn the_objects_of_an_import_may_refer_to_each_other_however_many_there_are() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("/objects/2500/created_by_ref: refers to identity--"), "{errors}");
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains(": 2503 added (0 with warnings") && told.ends_with(" 1 failed\n"), "{told}");
+    assert!(told.contains(": 2503 added, 0 there already") && told.ends_with(" 1 failed\n"), "{told}");
 }
 
 #[test]
@@ -193,14 +186,36 @@ fn an_import_names_each_object_that_failed_and_takes_the_others() {
     fs::write(&file, lines.join("\n")).unwrap();
     let output = installation.try_run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .ends_with(": 1 added (0 with warnings, which `entente validate` shows), 0 there already, 2 failed\n")
-    );
+    assert!(String::from_utf8(output.stdout).unwrap().ends_with(": 1 added, 0 there already, 2 failed\n"));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(errors.contains("objects/1 ") && errors.contains("/objects/1: "), "{errors}");
     assert!(errors.contains("/objects/2/type: \"malware\" does not agree with the id"), "{errors}");
+}
+
+#[test]
+fn an_import_tells_apart_what_has_warnings_and_what_nobody_else_sees_yet() {
+    let installation = Installation::furnished();
+    let file = installation.path("in.ndjson");
+    installation.run(&["collection", "set", "all", "--downgrade", "quarantine"]);
+    // A reference that leads nowhere is warned of; one to a marking withholds besides.
+    let unknown = format!(r#","object_marking_refs":["{}"]"#, id("marking-definition", 9));
+    let warned = versioned("indicator", 4, 1, &format!(r#","created_by_ref":"{}""#, id("identity", 9)));
+    let both = [2, 3].map(|n| versioned("indicator", n, 1, &unknown));
+    let lines = [indicator(1, 1), both[0].clone(), both[1].clone(), warned, marked(5, 1, Level::Amber)];
+    let import = |lines: &[String]| {
+        fs::write(&file, lines.join("\n")).unwrap();
+        let said = installation.run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
+        said.rsplit_once(": ").unwrap().1.to_owned()
+    };
+    assert_eq!(
+        import(&lines),
+        "5 added (3 with warnings, which `entente validate` shows; 2 seen by nobody else yet, as `entente hold list` shows), 0 there already, 0 failed"
+    );
+    assert_eq!(installation.run(&["hold", "list", "all"]).lines().count(), 2);
+    assert_eq!(
+        import(&[marked(5, 2, Level::Green)]),
+        "1 added (1 seen by nobody else yet, as `entente hold list` shows), 0 there already, 0 failed"
+    );
 }
 
 #[test]
@@ -465,6 +480,30 @@ fn a_request_whose_key_is_known_gets_a_certificate_only_if_it_can_be_used() {
     installation.run(&["cert", "revoke", "org", &key]);
     assert!(fail(issue(&["cert", "issue", "org"], "others")).contains("was revoked"));
     assert!(!installation.path("others").exists());
+}
+
+#[test]
+fn of_a_key_with_several_certificates_the_end_of_the_last_is_shown() {
+    let installation = Installation::furnished();
+    let csr = installation.path("org.csr");
+    fs::write(&csr, request(&KeyPair::generate().unwrap())).unwrap();
+    let issue = |days: &str| {
+        let out = installation.path(days).display().to_string();
+        installation.run(&["cert", "issue", "org", "--csr", csr.to_str().unwrap(), "--out", &out, "--days", days])
+    };
+    let days_left = || {
+        let list: Value = serde_json::from_str(&installation.run(&["cert", "list", "--json"])).unwrap();
+        list["certificates"][1]["days_left"].as_i64().unwrap() + 1
+    };
+    issue("9");
+    assert_eq!(days_left(), 9);
+    let said = issue("400");
+    assert_eq!(days_left(), 400, "{said}");
+    let said = issue("30");
+    assert_eq!(days_left(), 400, "the one before is as good: {said}");
+    let renewed = Trail::in_folder(&installation.path("data")).last("administer");
+    assert!(renewed["change"].as_str().unwrap().starts_with("another certificate for credential "), "{renewed}");
+    assert!(renewed["before"]["not_after"].as_str().unwrap() < renewed["after"]["not_after"].as_str().unwrap());
 }
 
 fn pem(label: &str, der: &[u8]) -> String {

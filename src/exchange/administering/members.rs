@@ -77,6 +77,18 @@ impl Administering {
         self.add(organisation, proof, &certificate.subject, (not_after, None))
     }
 
+    /// Takes note of another certificate for a key that is registered for an organisation already: what is
+    /// shown of the key is what the certificate says that ends last. Gives the registration as it is now.
+    pub fn renew(&self, organisation: &str, certificate: &Certificate) -> Result<Credential, ChangeError> {
+        let fingerprint = certificate.fingerprint.to_string();
+        let known = self.credential(organisation, &fingerprint)?;
+        if known.not_after.is_none_or(|end| end < certificate.not_after) {
+            let label = certificate.subject.clone();
+            self.change(&Change::RenewCredential(known.key, label, certificate.not_after))?;
+        }
+        self.credential(organisation, &fingerprint)
+    }
+
     /// Registers a name under a trust anchor (`None`: this server's own CA) for an organisation.
     pub fn register_name(
         &self,

@@ -238,14 +238,14 @@ fn remark(place: usize, candidate: &Candidate, admitted: &Admitted, dry_run: boo
     if dry_run {
         remarks.push("not stored: this was a dry run".to_owned());
     }
+    remarks.extend(admitted.waits.iter().map(|(until, reason)| match until {
+        Until::Time(time) => format!("{} until {time}: {reason}", status::WITHHELD),
+        Until::Release { .. } | Until::Marking { .. } => format!("{} yet: {reason}", status::WITHHELD),
+    }));
     if !findings.is_empty() {
         let count = candidate.verdict.count() + admitted.beside.len();
-        remarks.push(format!("warning: {}", status::message(place, &findings, count)));
+        remarks.push(format!("{}{}", status::WARNING, status::message(place, &findings, count)));
     }
-    remarks.extend(admitted.waits.iter().map(|(until, reason)| match until {
-        Until::Time(time) => format!("nobody else sees it until {time}: {reason}"),
-        Until::Release { .. } | Until::Marking { .. } => format!("nobody else sees it yet: {reason}"),
-    }));
     (!remarks.is_empty()).then(|| remarks.join("; "))
 }
 

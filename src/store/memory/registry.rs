@@ -36,6 +36,9 @@ impl Registry {
                 self.credentials.push(Credential { key: CredentialKey(key), ..credential });
                 self.credentials.sort_by_key(|credential| (credential.organisation, credential.key));
             }
+            Change::RenewCredential(key, label, not_after) => self.with_credential(key, |found| {
+                (found.label, found.not_after) = (label.clone(), Some(not_after));
+            }),
             Change::EndCredential(key, ends) => self.with_credential(key, |found| found.ends = Some(ends)),
             Change::RevokeCredential(key, at) => self.with_credential(key, |found| found.revoked = Some(at)),
             Change::SetAnchor(anchor) => {

@@ -171,6 +171,10 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
         }
         Change::WithdrawIdentity(identity) => execute("DELETE FROM identity WHERE id = ?", params![identity])?,
         Change::AddCredential(credential) => add_credential(connection, credential)?,
+        Change::RenewCredential(key, label, not_after) => {
+            const SQL: &str = "UPDATE credential SET label = ?, not_after = ? WHERE key = ?";
+            execute(SQL, params![label, not_after.micros(), key.0])?;
+        }
         Change::EndCredential(key, ends) => {
             execute("UPDATE credential SET ends = ? WHERE key = ?", params![ends.micros(), key.0])?;
         }
