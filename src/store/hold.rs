@@ -11,16 +11,13 @@
 //! organisations look past, whatever it costs to have much in it. Its rows are written when it is
 //! released, in parts, so that nobody waits for long: each part ends a part of the span.
 
-use super::admission::{self, Table};
+use super::StoreError;
+use super::admission::Table;
 use super::order;
 use super::registry::{Downgrade, Rules};
-use super::{Push, StoreError};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
-use crate::access::permission::World;
 use crate::access::terms::Terms;
-use crate::stix::head::Head;
-use crate::stix::json;
 use crate::taxii::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -298,7 +295,7 @@ impl Hold {
     }
 
     /// The versions of the object that it is about; `None`: it is about a part of the order.
-    fn versions(&self, rows: &mut impl Rows) -> Result<Option<Vec<Version>>, StoreError> {
+    pub(super) fn versions(&self, rows: &mut impl Rows) -> Result<Option<Vec<Version>>, StoreError> {
         match &self.subject {
             Subject::Object(object) => rows.versions(object, None).map(Some),
             Subject::Version { object, added } => rows.versions(object, Some(*added)).map(Some),
@@ -428,7 +425,11 @@ fn copy(table: &mut impl Table, rows: &[Copied<'_>], now: Timestamp) -> Result<V
 }
 
 /// Ends these holds on objects, as one: what they covered is added together.
-fn release_all(table: &mut impl Table, ended: Vec<Hold>, now: Timestamp) -> Result<Vec<Released>, StoreError> {
+pub(super) fn release_all(
+    table: &mut impl Table,
+    ended: Vec<Hold>,
+    now: Timestamp,
+) -> Result<Vec<Released>, StoreError> {
     if ended.is_empty() {
         return Ok(Vec::new());
     }
@@ -471,74 +472,6 @@ pub fn release_due(table: &mut impl Table, now: Timestamp, most: usize) -> Resul
         released.extend(release(table, hold.id, now, most)?);
     }
     Ok(released)
-}
-
-/// What became of versions that waited for the definitions of their markings.
-#[derive(Debug, Default)]
-pub(super) struct Settled {
-    /// The holds that are over.
-    pub(super) released: Vec<Released>,
-    /// Those that are in their place.
-    pub(super) placed: Vec<Hold>,
-    /// What is known now, and looser than before.
-    pub(super) loosened: Vec<Loosened>,
-}
-
-/// A version that may travel further, earlier or longer than the one before it.
-#[derive(Debug)]
-pub(super) struct Loosened {
-    pub(super) object: String,
-    pub(super) version: String,
-    pub(super) from: Terms,
-    pub(super) to: Terms,
-    /// Whether it waits for a decision.
-    pub(super) quarantined: bool,
-}
-
-/// Looks again at what waits for the definition of a marking, now that this push brought the definitions
-/// `arrived`, or said of those that are there that they are meant: where all are known to the owner of what
-/// waits, level and times are what they say, and what they do not hold is released.
-pub(super) fn settle(
-    table: &mut impl Table,
-    arrived: &[&str],
-    push: &Push,
-    now: Timestamp,
-) -> Result<Settled, StoreError> {
-    let rules = push.rules;
-    let (mut settled, mut known) = (Settled::default(), Vec::new());
-    let mut by_object = BTreeMap::<String, Vec<_>>::new();
-    for hold in table.awaiting(arrived)? {
-        let Until::Marking { level, before, .. } = hold.until.clone() else { continue };
-        let Some(version) = hold.versions(table)?.and_then(|versions| versions.into_iter().next()) else { continue };
-        let world = World::new(version.owner, level, now);
-        let Some(head) = head(&table.text(version.first)?) else { continue };
-        let (terms, unknown) = admission::terms(table, &head.markings, world, &push.speakers(version.owner))?;
-        let level = terms.level.unwrap_or(rules.unmarked);
-        if !unknown.is_empty() || level > rules.ceiling {
-            // Above the ceiling it would have been refused: it stays its owner's.
-            continue;
-        }
-        let to = Terms { level: Some(level), ..terms };
-        let waits = waits(to, before, rules, now);
-        if let Some(from) = before.filter(|before| to.loosen(*before)) {
-            let quarantined = waits.iter().any(|(until, _)| matches!(until, Until::Release { .. }));
-            let (object, version) = (version.id.clone(), head.version.map(|version| version.to_string()));
-            settled.loosened.push(Loosened { object, version: version.unwrap_or_default(), from, to, quarantined });
-        }
-        settled.placed.extend(waits.into_iter().map(|wait| Hold::of_version(&version.id, version.first, wait, now)));
-        by_object.entry(version.id).or_default().push((version.first, level, terms.ends));
-        known.push(hold);
-    }
-    by_object.iter().try_for_each(|(object, terms)| table.set_terms(object, terms))?;
-    settled.placed.iter().try_for_each(|hold| place(table, hold))?;
-    settled.released = release_all(table, known, now)?;
-    Ok(settled)
-}
-
-/// The head of a stored object. It was read when it was added.
-fn head(text: &[u8]) -> Option<Head> {
-    let object = std::str::from_utf8(text).ok().and_then(|text| json::parse(text).ok())?;
-    Head::of(&object).ok()
 }
 
 /// What a version with these terms waits for before others see it, and why. `before` are those of the version

@@ -19,14 +19,16 @@
 //! the trail.
 
 mod judge;
+mod settle;
 
 pub(super) use judge::terms;
 #[cfg(test)]
 pub(super) use judge::{NOT_YOURS, OTHER_CONTENT, OTHER_OBSERVABLE};
 
 use judge::{Admission, Admitted, Decision};
+use settle::Settled;
 
-use super::hold::{self, Hold, Loosened, Reach, Rows, Settled, Until};
+use super::hold::{Hold, Reach, Rows, Until};
 use super::{Author, Candidate, Offer, Push, StoreError};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
@@ -115,7 +117,7 @@ pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Statu
     if !push.dry_run {
         let arrived = definitions(table, push, &decisions)?;
         if !arrived.is_empty() {
-            settled = hold::settle(table, &arrived, push, now)?;
+            settled = settle::settle(table, &arrived, push, now)?;
         }
     }
     let status = status(push, &decisions, &stamps);
@@ -269,21 +271,6 @@ fn downgrades(push: &Push, decisions: &[Option<Decision>], now: Timestamp) -> Ve
 /// When it starts, if it waits for that.
 fn starts(waits: &[(Until, String)]) -> Option<Timestamp> {
     waits.iter().find_map(|(until, _)| if let Until::Time(time) = until { Some(*time) } else { None })
-}
-
-impl Loosened {
-    /// What the trail says of it.
-    fn entry(&self, push: &Push, now: Timestamp) -> Entry {
-        let action = Action::Downgrade {
-            collection: push.collection_id.clone(),
-            object: self.object.clone(),
-            version: self.version.clone(),
-            from: self.from,
-            to: self.to,
-            quarantined: self.quarantined,
-        };
-        Entry { at: now, actor: push.actor.clone(), action }
-    }
 }
 
 fn audit_entry(push: &Push, status: &Status, stamps: &HashMap<usize, Timestamp>, now: Timestamp) -> Entry {
