@@ -497,6 +497,14 @@ rules! {
         assert_eq!(bench.store.add(managed).unwrap().successes()[0].message, None);
     }
 
+    fn nobody_has_looked_at_again_what_is_not_theirs(bench) {
+        let [first, second] = [1, 2].map(|n| policy(n, r#""tlp":"white","start_date":"2020-01-01T00:00:00Z""#));
+        bench.push(ANNA, Level::Red, &[&first, &marked(&version(INDICATOR, 1, Level::Green), 2)]);
+        bench.push(ANNA, Level::Red, &[&marked(&version(OTHER_INDICATOR, 1, Level::Green), 2)]);
+        bench.push_as(bench.world(BERT, Level::Red), true, &[&second]);
+        assert_eq!(bench.count(CARL, Level::Red, "match[type]=indicator"), 2, "a manager settles what waits of anybody");
+    }
+
     fn an_object_does_not_wait_for_more_than_some_definitions(bench) {
         let ids: Vec<String> = (0..51).map(|n| format!("\"marking-definition--17d82bb2-eeeb-4898-bda5-{n:012}\"")).collect();
         let text = |some: usize| marked(&version(INDICATOR, 1, Level::Green), 0).replacen(&ids[0], &ids[..some].join(","), 1);
@@ -621,6 +629,15 @@ rules! {
     fn one_object_is_stamped_on_the_next_whole_millisecond(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
         assert_eq!(bench.stamps(""), [1_760_000_000_001_000]);
+    }
+
+    fn what_has_ended_leaves_no_gap_in_the_digits(bench) {
+        let policy_until = |n, seconds| policy(n, &format!(r#""tlp":"green","end_date":"{}""#, bench.now().plus_seconds(seconds)));
+        bench.push(ANNA, Level::Red, &[&policy_until(1, 1000), &policy_until(2, -1000)]);
+        let marked = |n| marked(&version(&format!("indicator--33333333-daf2-42bd-843b-{n:012}"), 1, Level::Green), n);
+        bench.push(ANNA, Level::Red, &[&marked(1), &marked(2)]);
+        let seen = bench.stamps_of(BERT, "match[type]=indicator");
+        assert!(seen.len() == 1 && seen[0] % 1000 == 0, "{seen:?}");
     }
 
     fn many_ends_take_few_milliseconds(bench) {
@@ -1198,6 +1215,57 @@ fn a_store_of_a_newer_schema_is_refused() {
     assert!(error.contains("schema version 999"), "{error}");
 }
 
+#[test]
+fn a_release_that_stops_half_way_goes_on_by_itself() {
+    let bench = sqlite();
+    let texts: Vec<String> =
+        (0..2100).map(|n| version(&format!("indicator--33333333-daf2-42bd-843b-{n:012}"), 1, Level::Green)).collect();
+    bench.push(ANNA, Level::Red, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    let hold =
+        bench.hold(Subject::AddedFrom(Timestamp::EPOCH), &[BERT], Until::Time(bench.now().plus_seconds(1_000_000)));
+    let file = rusqlite::Connection::open(bench.directory.path().join("entente.db")).unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON entry WHEN (SELECT count(*) FROM entry) >= 4100
+         BEGIN SELECT RAISE(ABORT, 'no more'); END",
+    )
+    .unwrap();
+    assert_eq!(bench.release(hold), Some(2000));
+    assert_eq!((bench.count(BERT, Level::Red, ""), bench.store.holds(bench.collection).unwrap().len()), (2000, 1));
+    file.execute_batch("DROP TRIGGER full").unwrap();
+    bench.wait(59);
+    assert_eq!(bench.count(BERT, Level::Red, ""), 2000);
+    bench.wait(1);
+    assert_eq!((bench.count(BERT, Level::Red, ""), bench.store.holds(bench.collection).unwrap().len()), (2100, 0));
+    drop(file);
+    let Bench { store, directory, .. } = bench;
+    drop(store);
+    assert_eq!(verify(directory.path(), &[]).fault, None, "what was undone left nothing in the trail");
+}
+
+#[test]
+fn many_holds_end_in_parts_and_many_versions_are_looked_up_one_by_one() {
+    let bench = sqlite();
+    let time = bench.now().plus_seconds(100);
+    bench.push(ANNA, Level::Red, &[&policy(1, &format!(r#""tlp":"green","start_date":"{time}""#))]);
+    let texts: Vec<String> = (0..2500)
+        .map(|n| {
+            marked(&version(INDICATOR, 1, Level::Green), 1).replacen(
+                "2020-01-01T00:00:01.000Z",
+                &format!("2020-01-01T00:{:02}:{:02}.000Z", 1 + n / 60, n % 60),
+                1,
+            )
+        })
+        .collect();
+    bench.push(ANNA, Level::Red, &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    bench.wait(100);
+    bench.store.tend().unwrap();
+    assert_eq!(bench.count(BERT, Level::Red, "match[version]=all&match[type]=indicator"), 2500);
+    assert_eq!(
+        bench.delete(bench.world(ANNA, Level::Red), false, INDICATOR, "match[version]=all"),
+        Deleted::Versions(2500)
+    );
+}
+
 /// What a program of the first schema left: a member that writes, an indicator, and an object with odd texts.
 const OLDER: &str = r#"
     INSERT INTO root (name, title) VALUES ('api1', 'First');
@@ -1244,7 +1312,10 @@ const HELD: &str = r#"
         (zeroblob(16), 1, NULL, '{"added_from":"1970-01-01T00:00:00.001500Z"}', '{"organisations":[2]}', '{"time":"2100-01-01T00:00:00.000000Z"}', 4102444800000000, 'delay', 0),
         (x'01010101010101010101010101010101', 1, 'indicator--352c7c11-daf2-42bd-843b-be65edca9f61', '{"version":{"object":"indicator--352c7c11-daf2-42bd-843b-be65edca9f61","added":"1970-01-01T00:00:00.002000Z"}}', '"everybody"', '{"release":{"before":"red"}}', NULL, 'lower', 0);
     INSERT INTO entry SELECT collection, 3000, 'indicator--452c7c11-daf2-42bd-843b-be65edca9f61', type, spec, rank, version, level, owner, 9, 9, 9, 1, content, 1, NULL, 1 FROM entry WHERE date_added = 1000;
-    UPDATE collection SET newest = 3000;
+    UPDATE collection SET newest = 4000;
+    INSERT INTO entry SELECT collection, 3500, 'indicator--552c7c11-daf2-42bd-843b-be65edca9f61', type, spec, rank, version, level, 2, 9, 9, 9, 1, content, 1, NULL, 2 FROM entry WHERE date_added = 1000;
+    INSERT INTO entry SELECT collection, 4000, 'indicator--552c7c11-daf2-42bd-843b-be65edca9f61', type, spec, rank, version, level, 2, 9, 9, 9, 1, content, 1, NULL, 1 FROM entry WHERE date_added = 1000;
+    INSERT INTO reach VALUES (1, 3500, 2), (1, 4000, 2);
     UPDATE entry SET reach = 2, mixed = 1 WHERE date_added = 2000;
     INSERT INTO reach VALUES (1, 2000, 1), (1, 3000, 2);
 "#;
@@ -1274,13 +1345,13 @@ fn the_holds_of_an_older_store_keep_what_they_kept_and_give_it_when_they_end() {
             .unwrap();
         seen.len()
     };
-    assert_eq!([seen(2), seen(3), seen(4)], [1, 0, 0]);
+    assert_eq!([seen(2), seen(3), seen(4), seen(5)], [1, 0, 0, 1]);
     assert_eq!(bench.release(Uuid::nil()), Some(1));
-    assert_eq!([seen(2), seen(3), seen(4)], [1, 0, 1]);
+    assert_eq!([seen(2), seen(3), seen(4), seen(5)], [1, 0, 1, 1]);
     let hold = &bench.store.holds(bench.collection).unwrap()[0];
     assert_eq!(hold.until, Until::Release { before: Terms { level: Some(Level::Red), ..Terms::default() } });
     assert_eq!(bench.release(hold.id), Some(1));
-    assert_eq!([seen(2), seen(3), seen(4)], [1, 1, 1]);
+    assert_eq!([seen(2), seen(3), seen(4), seen(5)], [1, 1, 1, 1]);
 }
 
 /// What verifying a store's file finds.

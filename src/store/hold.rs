@@ -161,8 +161,10 @@ pub struct Released {
 pub trait Rows {
     /// A hold that is in force.
     fn hold(&mut self, id: Uuid) -> Result<Option<Hold>, StoreError>;
-    /// The holds whose time has come.
-    fn due(&mut self, now: Timestamp) -> Result<Vec<Hold>, StoreError>;
+    /// The holds whose time has come, the first first, this many at most.
+    fn due(&mut self, now: Timestamp, most: usize) -> Result<Vec<Hold>, StoreError>;
+    /// Sets when a hold ends by itself.
+    fn set_due(&mut self, id: Uuid, due: Timestamp) -> Result<(), StoreError>;
     /// Whether any hold on an object is in force.
     fn is_held(&mut self) -> Result<bool, StoreError>;
     /// The holds on an object, and on single versions of it.
@@ -186,8 +188,8 @@ pub trait Rows {
     fn copy_row(&mut self, row: Timestamp, to: Timestamp, reach: &Reach) -> Result<(), StoreError>;
     /// The text of the version that was first added at this time.
     fn text(&mut self, first: Timestamp) -> Result<Vec<u8>, StoreError>;
-    /// The holds that wait for any of these marking definitions.
-    fn awaiting(&mut self, definitions: &[&str]) -> Result<Vec<Hold>, StoreError>;
+    /// The holds that wait for any of these marking definitions, on what one organisation owns, or on everything.
+    fn awaiting(&mut self, definitions: &[&str], of: Option<OrganisationKey>) -> Result<Vec<Hold>, StoreError>;
     /// Sets level and end of versions of an object, by when they were first added.
     fn set_terms(&mut self, object: &str, terms: &[(Timestamp, Level, Option<Timestamp>)]) -> Result<(), StoreError>;
     /// Raises the highest `date_added` ever given: whatever is added from now on is later.
@@ -344,6 +346,9 @@ pub fn place(rows: &mut impl Rows, hold: &Hold) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// A hold that was ended in part ends by itself after so many seconds.
+const GO_ON: i64 = 60;
+
 /// Ends a hold: whom no other hold keeps from a version gets a row of it now; of a hold of everything from a
 /// time on, so do the first rows, as many as `most`. `None`: there is no such hold.
 pub fn release(table: &mut impl Table, id: Uuid, now: Timestamp, most: usize) -> Result<Option<Released>, StoreError> {
@@ -381,7 +386,12 @@ fn release_span(table: &mut impl Table, hold: Hold, now: Timestamp, most: usize)
     rows.sort_by_key(|row| row.row);
     let added = copy(table, &rows, now)?;
     match last {
-        Some(last) if more => table.set_span(&hold, Span { since: last.next(), before })?,
+        Some(last) if more => {
+            table.set_span(&hold, Span { since: last.next(), before })?;
+            // If whoever ends it does not go on with the rest, it goes on by itself.
+            let due = now.plus_seconds(GO_ON);
+            table.set_due(hold.id, hold.due().map_or(due, |sooner| sooner.min(due)))?;
+        }
         _ => table.forget_hold(hold.id)?,
     }
     Ok(Released { hold, versions, added, more })
@@ -416,7 +426,7 @@ impl<'c> Copied<'c> {
 
 /// Adds rows for those who missed them, all together. Gives when each was added, in the order of `rows`.
 fn copy(table: &mut impl Table, rows: &[Copied<'_>], now: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
-    let kinds: Vec<_> = rows.iter().map(|row| order::kind(row.level, row.owner, row.ends, row.missed)).collect();
+    let kinds: Vec<_> = rows.iter().map(|row| order::kind(row.level, row.owner, row.ends, row.missed, now)).collect();
     let stamps = order::stamp(table.newest()?, now, &kinds);
     let mut stamped: Vec<_> = stamps.iter().zip(rows).collect();
     stamped.sort_by_key(|(stamp, _)| **stamp);
@@ -461,17 +471,18 @@ pub(super) fn release_all(
     Ok(released)
 }
 
-/// Releases every hold whose time has come; of those of everything from a time on, the first rows, as many as
-/// `most` of each.
-pub fn release_due(table: &mut impl Table, now: Timestamp, most: usize) -> Result<Vec<Released>, StoreError> {
-    let mut due = table.due(now)?;
-    due.sort_by_key(Hold::due);
+/// Releases holds whose time has come, as many as `most`; of those of everything from a time on, the first rows,
+/// as many as `most` of each. Gives also whether there may be more.
+pub fn release_due(table: &mut impl Table, now: Timestamp, most: usize) -> Result<(Vec<Released>, bool), StoreError> {
+    let due = table.due(now, most)?;
+    let mut more = due.len() == most;
     let (on_objects, spans) = due.into_iter().partition(|hold| hold.object().is_some());
     let mut released = release_all(table, on_objects, now)?;
     for hold in spans {
         released.extend(release(table, hold.id, now, most)?);
     }
-    Ok(released)
+    more |= released.iter().any(|released| released.more);
+    Ok((released, more))
 }
 
 /// What a version with these terms waits for before others see it, and why. `before` are those of the version

@@ -109,14 +109,16 @@ pub trait Holds: Send + Sync + 'static {
     /// Places a hold, with its audit entry, in one step.
     fn place(&self, holding: Holding) -> Result<(), StoreError>;
 
-    /// Ends a hold, with its audit entry, in one step. Gives how many versions others can see since;
-    /// `None`: there is no such hold.
+    /// Ends a hold, with its audit entry. Gives how many versions others can see since; `None`: there is no such
+    /// hold. One of everything from a time on may end in parts, each in one step: if a later part cannot be done
+    /// now, the rest goes on by itself within a minute or two.
     fn release(&self, releasing: Releasing) -> Result<Option<usize>, StoreError>;
 
     /// The holds in force in a collection, in the order in which they were placed.
     fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError>;
 
-    /// Ends every hold whose time has come. A server's store does so by itself, within a second.
+    /// Ends holds whose time has come, or a part of them. A server's store does so by itself: it begins within a
+    /// second.
     fn tend(&self) -> Result<(), StoreError>;
 }
 

@@ -18,15 +18,16 @@ use std::collections::BTreeMap;
 const MILLISECOND: i64 = 1000;
 const SECOND: i64 = 1_000_000;
 
-/// What entries have in common that the same callers see, or nearly: those that end do so at different times, and
+/// What entries have in common that the same callers see now. Those that end later do so at different times, and
 /// are one kind all the same, so that a push of many takes few milliseconds.
 pub fn kind(
     level: Level,
     owner: OrganisationKey,
     ends: Option<Timestamp>,
     reach: &Reach,
-) -> (Level, OrganisationKey, bool, &Reach) {
-    (level, owner, ends.is_some(), reach)
+    now: Timestamp,
+) -> (Level, OrganisationKey, Option<bool>, &Reach) {
+    (level, owner, ends.map(|ends| ends <= now), reach)
 }
 
 /// Stamps one push.

@@ -410,7 +410,9 @@ impl Model {
         self.meant.extend(arrived.iter().map(|k| (*k, who)));
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
-            if entry.waiting.iter().any(|k| arrived.contains(k)) {
+            // Nobody else says how far it may go, but who manages the collection.
+            let may_say = entry.owner == who || who == WEST;
+            if may_say && entry.waiting.iter().any(|k| arrived.contains(k)) {
                 let (terms, waiting) = self.terms(entry.owner, entry.clearance, &entry.marks);
                 let level = terms.level.unwrap_or(Level::Green);
                 let quarantined = self.is_quarantined(Terms { level: Some(level), ..terms }, entry.before);

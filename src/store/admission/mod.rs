@@ -175,8 +175,10 @@ fn keep(
     if additions.is_empty() {
         return Ok((HashMap::new(), placed));
     }
-    let kinds: Vec<_> =
-        additions.iter().map(|(_, _, added)| order::kind(added.level, added.owner, added.ends, &added.reach)).collect();
+    let kinds: Vec<_> = additions
+        .iter()
+        .map(|(_, _, added)| order::kind(added.level, added.owner, added.ends, &added.reach, now))
+        .collect();
     let stamps = order::stamp(table.newest()?, now, &kinds);
     additions.iter_mut().zip(stamps).for_each(|((_, _, addition), stamp)| addition.date_added = stamp);
     additions.sort_by_key(|(_, _, addition)| addition.date_added);

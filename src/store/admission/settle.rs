@@ -35,7 +35,8 @@ pub(super) struct Loosened {
 
 /// Looks again at what waits for the definition of a marking, now that this push brought the definitions
 /// `arrived`, or said of those that are there that they are meant: where all are known to the owner of what
-/// waits, level and times are what they say, and what they do not hold is released.
+/// waits, level and times are what they say, and what they do not hold is released. Only the owner of what
+/// waits, and who manages the collection, make it looked at: nobody else says what it means.
 pub(super) fn settle(
     table: &mut impl Table,
     arrived: &[&str],
@@ -45,7 +46,8 @@ pub(super) fn settle(
     let rules = push.rules;
     let (mut settled, mut known) = (Settled::default(), Vec::new());
     let mut by_object = BTreeMap::<String, Vec<_>>::new();
-    for hold in table.awaiting(arrived)? {
+    let of = (!push.manage).then_some(push.world.organisation);
+    for hold in table.awaiting(arrived, of)? {
         let Until::Marking { level, before, .. } = hold.until.clone() else { continue };
         let Some(version) = hold.versions(table)?.and_then(|versions| versions.into_iter().next()) else { continue };
         let world = World::new(version.owner, level, now);

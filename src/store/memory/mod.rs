@@ -27,6 +27,7 @@ use crate::taxii::filter::{Filter, Versions};
 use crate::taxii::page::Key;
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -201,16 +202,19 @@ impl Shelf {
 impl Shelf {
     /// Keeps in mind the terms of the latest version that is deleted.
     fn remember(&mut self, id: &str, doomed: &[Timestamp]) {
-        let versions = self.entries.iter().filter(|entry| entry.version.is_some() && doomed.contains(&entry.first));
-        let Some(latest) = versions.max_by_key(|entry| entry.instant()).filter(|_| marking::predefined(id).is_none())
-        else {
+        if marking::predefined(id).is_some() {
             return;
-        };
+        }
         let holds: Vec<Hold> = self.holds.iter().filter(|hold| hold.object() == Some(id)).cloned().collect();
-        let terms = hold::stored_as(&holds, latest.first, latest.level, latest.ends);
-        let instant = latest.instant().unwrap_or_default().to_owned();
-        if self.departed.get(id).is_none_or(|(before, _)| *before <= instant) {
-            self.departed.insert(id.to_owned(), (instant, terms));
+        for entry in self.entries.iter().filter(|entry| doomed.contains(&entry.first)) {
+            let Some(instant) = entry.instant() else { continue };
+            let terms = hold::stored_as(&holds, entry.first, entry.level, entry.ends);
+            let kept = self.departed.entry(id.to_owned()).or_insert_with(|| (instant.to_owned(), terms));
+            match (*kept.0).cmp(instant) {
+                Ordering::Less => *kept = (instant.to_owned(), terms),
+                Ordering::Equal => kept.1 = kept.1.and(terms),
+                Ordering::Greater => {}
+            }
         }
     }
 
@@ -227,7 +231,8 @@ impl Memory {
         let ids: Vec<(CollectionKey, String)> =
             state.registry.collections.iter().map(|collection| (collection.key, collection.id.clone())).collect();
         for (key, id) in ids {
-            for released in hold::release_due(state.shelf(key), now, usize::MAX)? {
+            let (due, _) = hold::release_due(state.shelf(key), now, usize::MAX)?;
+            for released in due {
                 let entry = released.audit_entry(&id, &|key| state.registry.name_of(key), now);
                 state.append(&entry);
             }

@@ -9,7 +9,7 @@ use crate::stix::head::Spec;
 use crate::stix::json::Digest;
 use crate::store::StoreError;
 use crate::store::admission::{Addition, Held, Latest, Table};
-use crate::store::hold::{self, Hold, Reach, Rows, Span, Until, Version};
+use crate::store::hold::{self, Hold, Reach, Rows, Span, Subject, Until, Version};
 use crate::taxii::timestamp::Timestamp;
 use uuid::Uuid;
 
@@ -97,9 +97,18 @@ impl Rows for Shelf {
         Ok(self.holds.iter().find(|hold| hold.id == id).cloned())
     }
 
-    fn due(&mut self, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
+    fn due(&mut self, now: Timestamp, most: usize) -> Result<Vec<Hold>, StoreError> {
         let is_due = |hold: &&Hold| hold.due().is_some_and(|due| due <= now);
-        Ok(self.holds.iter().filter(is_due).cloned().collect())
+        let mut due: Vec<Hold> = self.holds.iter().filter(is_due).cloned().collect();
+        due.sort_by_key(Hold::due);
+        due.truncate(most);
+        Ok(due)
+    }
+
+    fn set_due(&mut self, id: Uuid, due: Timestamp) -> Result<(), StoreError> {
+        let hold = self.holds.iter_mut().find(|hold| hold.id == id);
+        hold.into_iter().for_each(|hold| hold.until = Until::Time(due));
+        Ok(())
     }
 
     fn is_held(&mut self) -> Result<bool, StoreError> {
@@ -121,12 +130,17 @@ impl Rows for Shelf {
         Ok(())
     }
 
-    fn awaiting(&mut self, definitions: &[&str]) -> Result<Vec<Hold>, StoreError> {
+    fn awaiting(&mut self, definitions: &[&str], of: Option<OrganisationKey>) -> Result<Vec<Hold>, StoreError> {
+        let is_own = |hold: &&Hold| {
+            let is_it =
+                |entry: &&Entry| matches!(hold.subject, Subject::Version { added, .. } if added == entry.date_added);
+            of.is_none() || self.entries.iter().find(is_it).map(|entry| entry.owner) == of
+        };
         let waits = |hold: &&Hold| match &hold.until {
             Until::Marking { ids, .. } => ids.iter().any(|id| definitions.contains(&id.as_str())),
             Until::Time(_) | Until::Release { .. } => false,
         };
-        Ok(self.holds.iter().filter(waits).cloned().collect())
+        Ok(self.holds.iter().filter(waits).filter(is_own).cloned().collect())
     }
 
     fn spans(&mut self) -> Result<Vec<(Hold, Span)>, StoreError> {

@@ -65,12 +65,19 @@ impl Rows for Shelf<'_> {
         Ok(self.connection.prepare_cached(SQL)?.query_row(values, hold).optional()?)
     }
 
-    fn due(&mut self, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
+    fn due(&mut self, now: Timestamp, most: usize) -> Result<Vec<Hold>, StoreError> {
         const SQL: &str = "SELECT id, subject, withheld, until, reason, placed, placed_by
-            FROM hold INDEXED BY hold_by_due WHERE due <= ?2 AND collection = ?1 ORDER BY due, key";
+            FROM hold INDEXED BY hold_by_due WHERE due <= ?2 AND collection = ?1 ORDER BY due, key LIMIT ?3";
         let mut statement = self.connection.prepare_cached(SQL)?;
-        let holds = statement.query_map(params![self.collection.0, now.micros()], hold)?;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let holds = statement.query_map(params![self.collection.0, now.micros(), most], hold)?;
         Ok(holds.collect::<Result<_, _>>()?)
+    }
+
+    fn set_due(&mut self, id: Uuid, due: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "UPDATE hold SET until = ?, due = ? WHERE id = ?";
+        self.connection.prepare_cached(SQL)?.execute(params![text(&Until::Time(due)), due.micros(), id.as_bytes()])?;
+        Ok(())
     }
 
     fn is_held(&mut self) -> Result<bool, StoreError> {
@@ -91,7 +98,7 @@ impl Rows for Shelf<'_> {
         const SQL: &str =
             "INSERT INTO hold (id, collection, object, subject, withheld, until, due, reason, placed, placed_by)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        const AWAITED: &str = "INSERT OR IGNORE INTO awaited (collection, marking, hold) VALUES (?, ?, ?)";
+        const AWAITED: &str = "INSERT OR IGNORE INTO awaited (collection, marking, owner, hold) VALUES (?, ?, ?, ?)";
         self.connection.prepare_cached(SQL)?.execute(params![
             hold.id.as_bytes(),
             self.collection.0,
@@ -104,19 +111,27 @@ impl Rows for Shelf<'_> {
             hold.placed.micros(),
             hold.placed_by.map(|organisation| organisation.0),
         ])?;
-        let Until::Marking { ids, .. } = &hold.until else { return Ok(()) };
+        let (Until::Marking { ids, .. }, Subject::Version { added, .. }) = (&hold.until, &hold.subject) else {
+            return Ok(());
+        };
+        let owner = self.owner_of(*added)?;
         let mut awaited = self.connection.prepare_cached(AWAITED)?;
-        ids.iter().try_for_each(|id| awaited.execute(params![self.collection.0, id, hold.id.as_bytes()]).map(drop))?;
+        ids.iter().try_for_each(|id| {
+            awaited.execute(params![self.collection.0, id, owner.0, hold.id.as_bytes()]).map(drop)
+        })?;
         Ok(())
     }
 
-    fn awaiting(&mut self, definitions: &[&str]) -> Result<Vec<Hold>, StoreError> {
-        const SQL: &str = "SELECT h.id, h.subject, h.withheld, h.until, h.reason, h.placed, h.placed_by FROM hold h
-            WHERE h.id IN (SELECT hold FROM awaited WHERE collection = ? AND marking IN (SELECT value FROM json_each(?)))
-            ORDER BY h.key";
-        let mut statement = self.connection.prepare_cached(SQL)?;
-        let values = params![self.collection.0, serde_json::Value::from(definitions).to_string()];
-        let holds = statement.query_map(values, hold)?;
+    fn awaiting(&mut self, definitions: &[&str], of: Option<OrganisationKey>) -> Result<Vec<Hold>, StoreError> {
+        const OWN: &str = "SELECT h.id, h.subject, h.withheld, h.until, h.reason, h.placed, h.placed_by FROM hold h
+            WHERE h.id IN (SELECT hold FROM awaited WHERE collection = ?1
+                AND marking IN (SELECT value FROM json_each(?2)) AND owner = ?3) ORDER BY h.key";
+        const ALL: &str = "SELECT h.id, h.subject, h.withheld, h.until, h.reason, h.placed, h.placed_by FROM hold h
+            WHERE h.id IN (SELECT hold FROM awaited WHERE collection = ?1
+                AND marking IN (SELECT value FROM json_each(?2))) AND ?3 IS NULL ORDER BY h.key";
+        let mut statement = self.connection.prepare_cached(if of.is_some() { OWN } else { ALL })?;
+        let definitions = serde_json::Value::from(definitions).to_string();
+        let holds = statement.query_map(params![self.collection.0, definitions, of.map(|of| of.0)], hold)?;
         Ok(holds.collect::<Result<_, _>>()?)
     }
 
@@ -131,7 +146,8 @@ impl Rows for Shelf<'_> {
             WHERE collection = ?1 AND id = ?2 ORDER BY body, date_added";
         const ONE: &str = "SELECT e.id, e.owner, e.level, e.body, e.date_added, e.reach, e.ends FROM entry first
             JOIN entry e INDEXED BY entry_by_version ON e.collection = first.collection AND e.id = first.id
-                AND e.spec = first.spec AND (e.version IS NULL OR e.rank = first.rank) AND e.body = first.body
+                AND e.spec = first.spec AND e.rank >= CASE WHEN first.version IS NULL THEN '' ELSE first.rank END
+                AND e.rank <= CASE WHEN first.version IS NULL THEN '~' ELSE first.rank END AND e.body = first.body
             WHERE first.collection = ?1 AND first.date_added = ?2 ORDER BY e.body, e.date_added";
         let collection = self.collection.0;
         let mut found = match first {
@@ -245,6 +261,12 @@ impl Rows for Shelf<'_> {
 }
 
 impl Shelf<'_> {
+    fn owner_of(&self, row: Timestamp) -> Result<OrganisationKey, StoreError> {
+        const SQL: &str = "SELECT owner FROM entry WHERE collection = ? AND date_added = ?";
+        let values = params![self.collection.0, row.micros()];
+        Ok(OrganisationKey(self.connection.prepare_cached(SQL)?.query_row(values, |row| row.get(0))?))
+    }
+
     /// Forgets who a row that is gone, or about to change, reaches.
     pub(super) fn forget_row(&self, row: i64) -> Result<(), StoreError> {
         const SQL: &str = "DELETE FROM reach WHERE collection = ? AND date_added = ?";

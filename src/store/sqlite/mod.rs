@@ -248,7 +248,14 @@ impl Holds for Sqlite {
         // only if the one that holds the lock lets go of it for a while.
         let mut versions = None;
         let mut begun = stopwatch();
-        while let Some(part) = self.writer.release(releasing.clone())? {
+        loop {
+            let part = match self.writer.release(releasing.clone()) {
+                Ok(Some(part)) => part,
+                // What was not ended yet ends by itself.
+                Ok(None) | Err(_) if versions.is_some() => break,
+                Ok(None) => return Ok(None),
+                Err(error) => return Err(error),
+            };
             versions = Some(versions.unwrap_or(0) + part.versions);
             if !part.more {
                 break;

@@ -285,18 +285,25 @@ const SPANS: &str = "
     DELETE FROM reach WHERE EXISTS (
         SELECT 1 FROM span JOIN entry ON entry.collection = reach.collection AND entry.date_added = reach.date_added
         WHERE span.collection = reach.collection AND span.organisation = reach.organisation
-            AND reach.date_added >= span.since AND entry.reach = 1
+            AND reach.date_added >= span.since AND entry.reach = 1 AND entry.owner <> reach.organisation
             AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.collection = entry.collection AND hold.object = entry.id));
+
+    DROP INDEX hold_by_object;
+    CREATE INDEX hold_by_object ON hold (collection, object, subject);
 
     CREATE TABLE awaited (
         collection INTEGER NOT NULL,
         marking TEXT NOT NULL,
+        owner INTEGER NOT NULL,
         hold BLOB NOT NULL REFERENCES hold (id) ON DELETE CASCADE,
-        PRIMARY KEY (collection, marking, hold)
+        PRIMARY KEY (collection, marking, owner, hold)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX awaited_by_hold ON awaited (hold);
-    INSERT INTO awaited SELECT hold.collection, marking.value, hold.id
-        FROM hold, json_each(hold.until, '$.marking.ids') marking;
+    INSERT INTO awaited SELECT hold.collection, marking.value, entry.owner, hold.id
+        FROM hold, json_each(hold.until, '$.marking.ids') marking
+        JOIN entry ON entry.collection = hold.collection AND entry.date_added =
+            unixepoch(substr(hold.subject ->> '$.version.added', 1, 19)) * 1000000
+                + CAST(substr(hold.subject ->> '$.version.added', 21, 6) AS INTEGER);
     UPDATE hold SET until = json_set(until, '$.marking.before', json_object('level', until ->> '$.marking.before'))
         WHERE until ->> '$.marking.before' IS NOT NULL;
     UPDATE hold SET until = json_set(until, '$.release.before', json_object('level', until ->> '$.release.before'))

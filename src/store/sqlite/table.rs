@@ -204,7 +204,7 @@ impl Shelf<'_> {
         const OLDER: &str = "SELECT level, older FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec = ? AND rank < ? ORDER BY rank DESC LIMIT 1";
         const HIGHER_SPEC: &str =
             "SELECT min(level) FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND spec > ?";
-        const TELL_LOWER_SPEC: &str = "UPDATE entry INDEXED BY entry_by_version SET newer_spec = min(newer_spec, ?4) WHERE collection = ?1 AND id = ?2 AND spec < ?3";
+        const TELL_LOWER_SPEC: &str = "UPDATE entry INDEXED BY entry_by_version SET newer_spec = ?4 WHERE collection = ?1 AND id = ?2 AND spec < ?3 AND newer_spec > ?4";
         let nearest = |sql: &str| -> Result<Option<u8>, StoreError> {
             let mut statement = self.connection.prepare_cached(sql)?;
             let lowest = statement.query_row(params![self.collection.0, place.id, place.spec, place.rank], |row| {
@@ -345,37 +345,49 @@ impl Shelf<'_> {
                 FROM entry f INDEXED BY entry_by_version
                 WHERE f.collection = e.collection AND f.id = e.id AND f.spec = e.spec AND f.rank = e.rank AND f.body = e.body)
             FROM entry e WHERE e.collection = ?1 AND e.version IS NOT NULL
-                AND e.date_added IN (SELECT value FROM json_each(?2)) ORDER BY e.rank DESC LIMIT 1";
-        const KEEP: &str = "INSERT INTO departed (collection, id, owner, instant, terms) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT DO UPDATE SET instant = excluded.instant, terms = excluded.terms
-                WHERE departed.instant IS NULL OR departed.instant <= excluded.instant";
+                AND e.date_added IN (SELECT value FROM json_each(?2)) ORDER BY e.rank DESC LIMIT 2";
+        const KEEP: &str =
+            "INSERT OR REPLACE INTO departed (collection, id, owner, instant, terms) VALUES (?, ?, ?, ?, ?)";
         if crate::stix::marking::predefined(id).is_some() {
             return Ok(());
         }
-        let rows: serde_json::Value = doomed.iter().map(|gone| gone.date_added.micros()).collect();
-        let rows = rows.to_string();
+        let (rows, holds) = (doomed.iter().map(|gone| gone.date_added.micros()), self.holds_on(id)?);
+        let rows = rows.collect::<serde_json::Value>().to_string();
         let read = |row: &Row<'_>| {
             let (ends, first): (Option<i64>, i64) = (row.get(2)?, row.get(4)?);
             let (ends, first) = (ends.map(Timestamp::from_micros), Timestamp::from_micros(first));
-            Ok((row.get::<_, String>(0)?, level(row.get(1)?), ends, row.get::<_, i64>(3)?, first))
+            let terms = hold::stored_as(&holds, first, level(row.get(1)?), ends);
+            Ok((row.get::<_, String>(0)?, terms, row.get::<_, i64>(3)?))
         };
-        let latest = self.connection.prepare_cached(LATEST)?.query_row(params![self.collection.0, rows], read);
-        let Some((instant, level, ends, owner, first)) = latest.optional()? else { return Ok(()) };
-        let terms = text(&hold::stored_as(&self.holds_on(id)?, first, level, ends));
-        self.connection.prepare_cached(KEEP)?.execute(params![self.collection.0, id, owner, instant, terms])?;
+        let mut statement = self.connection.prepare_cached(LATEST)?;
+        // Of two specification versions there may be one each of the same instant.
+        let latest: Vec<_> = statement.query_map(params![self.collection.0, rows], read)?.collect::<Result<_, _>>()?;
+        let before = self.departed(id)?;
+        let Some((instant, _, owner)) = latest.first() else { return Ok(()) };
+        if before.as_ref().is_some_and(|(before, _)| before > instant) {
+            return Ok(());
+        }
+        let departed = latest.iter().map(|(instant, terms, _)| (instant, *terms));
+        let departed = departed.chain(before.iter().map(|(instant, terms)| (instant, *terms)));
+        let terms = departed.filter(|(other, _)| *other == instant).map(|(_, terms)| terms).reduce(Terms::and);
+        self.connection.prepare_cached(KEEP)?.execute(params![self.collection.0, id, owner, instant, text(&terms)])?;
         Ok(())
     }
 
     /// Removes the version that a row is of, with all its rows and holds. Gives when each row was added.
     fn remove(&self, date_added: i64) -> Result<Vec<Timestamp>, StoreError> {
-        const FIND: &str = "SELECT body, id FROM entry WHERE collection = ? AND date_added = ?";
-        const ROWS: &str = "DELETE FROM entry INDEXED BY entry_by_version WHERE collection = ? AND id = ? AND body = ?
+        const FIND: &str = "SELECT body, id, spec, iif(version IS NULL, '', rank), iif(version IS NULL, '~', rank)
+            FROM entry WHERE collection = ? AND date_added = ?";
+        const ROWS: &str =
+            "DELETE FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND spec = ?3
+                AND rank BETWEEN ?4 AND ?5 AND body = ?6
             RETURNING date_added";
         let find = params![self.collection.0, date_added];
-        let (body, id): (i64, String) =
-            self.connection.prepare_cached(FIND)?.query_row(find, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+        let (body, id, spec, from, to): (i64, String, u8, String, String) =
+            self.connection.prepare_cached(FIND)?.query_row(find, read)?;
         let mut rows = self.connection.prepare_cached(ROWS)?;
-        let rows = rows.query_map(params![self.collection.0, id, body], |row| row.get::<_, i64>(0))?;
+        let rows = rows.query_map(params![self.collection.0, id, spec, from, to, body], |row| row.get::<_, i64>(0))?;
         let rows: Vec<Timestamp> = rows.map(|row| row.map(Timestamp::from_micros)).collect::<Result<_, _>>()?;
         for row in &rows {
             self.forget_row(row.micros())?;

@@ -115,6 +115,16 @@ impl<'c> Trail<'c> {
         Ok(())
     }
 
+    /// Where it ends now: for [`Self::go_back`].
+    pub(super) fn end(&self) -> (Head, u64) {
+        (self.head, self.appended)
+    }
+
+    /// Goes on from an earlier end: what was appended since is undone.
+    pub(super) fn go_back(&mut self, end: (Head, u64)) {
+        (self.head, self.appended) = end;
+    }
+
     /// Signs the trail's end, unless a checkpoint is about it already.
     pub(super) fn sign(&self, signer: &Signer, now: Timestamp) -> Result<(), StoreError> {
         const KEEP: &str = "INSERT INTO checkpoint (seq, statement, signature) VALUES (?, ?, ?)";

@@ -69,9 +69,10 @@ pub(super) fn tend(connection: &Connection, trail: &mut Trail<'_>, now: Timestam
     let mut more = false;
     for (collection, id) in due(connection, now)? {
         let registry = registry::load_within(connection)?;
-        for released in hold::release_due(&mut Shelf { connection, collection }, now, PART)? {
+        let (all, is_part) = hold::release_due(&mut Shelf { connection, collection }, now, PART)?;
+        more |= is_part;
+        for released in all {
             trail.append(&released.audit_entry(&id, &|key| registry.name_of(key), now))?;
-            more |= released.more;
         }
     }
     Ok(more)

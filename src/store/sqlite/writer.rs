@@ -238,8 +238,11 @@ impl Thread {
     }
 
     fn run(mut self, queue: &Receiver<Option<Job>>) {
+        let mut began = stopwatch();
         loop {
-            let first = match queue.recv_timeout(if self.behind { Duration::ZERO } else { FLUSH }) {
+            // A part of what is behind, and then as long for others, in other processes too.
+            let wait = if self.behind { began.elapsed().min(FLUSH) } else { FLUSH };
+            let first = match queue.recv_timeout(wait) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -255,6 +258,7 @@ impl Thread {
             }
             self.shared.queued.fetch_sub(group.len(), Ordering::Relaxed);
             let sign = self.is_time_to_sign();
+            began = stopwatch();
             self.turn(group, sign);
         }
         self.turn(Vec::new(), true);
@@ -389,10 +393,10 @@ impl Job {
         }
     }
 
-    /// Does this job, or undoes it alone and says why. `Err` undoes the whole group. Its entry in the
-    /// trail is the last that each writes: of a job that is undone there is none to undo.
+    /// Does this job, or undoes it alone, and what it told the trail, and says why. `Err` undoes the whole group.
     fn perform(&self, connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<Outcome, StoreError> {
         connection.execute_batch("SAVEPOINT job")?;
+        let before = trail.end();
         let outcome = match &self.work {
             Work::Add(push, _) => add(connection, trail, push, now).map(Outcome::Added),
             Work::Delete(deletion, _) => delete(connection, trail, deletion).map(Outcome::Deleted),
@@ -409,6 +413,7 @@ impl Job {
             Err(error @ StoreError::Unavailable(_)) => Err(error),
             Err(error @ StoreError::Broken(_)) => {
                 connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
+                trail.go_back(before);
                 Ok(Outcome::Failed(error))
             }
         }
