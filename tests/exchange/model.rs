@@ -401,13 +401,15 @@ impl Model {
                 there += usize::from(is_there);
                 match (item, is_there) {
                     (Item::Definition(k), false) => self.refused.push(*k),
-                    (Item::Definition(k), true) => arrived.push(*k),
+                    (Item::Definition(k), true) => {
+                        arrived.push(*k);
+                        self.meant.push((*k, who));
+                    }
                     _ => {}
                 }
             }
         }
         self.refused.clear();
-        self.meant.extend(arrived.iter().map(|k| (*k, who)));
         for at in 0..self.entries.len() {
             let entry = &self.entries[at];
             // Nobody else says how far it may go, but who manages the collection.
