@@ -22,7 +22,7 @@ const FIRST_ALLOCATION: usize = 64 << 10;
 /// The whole body, if what it declares [`fits`]. 413 as soon as it exceeds `most` octets,
 /// declared or not; 408 when it comes too slowly.
 pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload, most: u64) -> Result<Body, Problem> {
-    let Asked { door, head, session, .. } = asked;
+    let Asked { door, head, session, peer } = asked;
     let declared = declared_length(head);
     let expected = declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(FIRST_ALLOCATION);
     let mut body = BytesMut::with_capacity(expected.min(FIRST_ALLOCATION));
@@ -33,7 +33,10 @@ pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload, most: u64) ->
         let deadline = (begun + from_beginning).min(Instant::now() + from_now);
         let next = timeout_at(deadline, poll_fn(|cx| Pin::new(&mut *payload).poll_next(cx))).await;
         match next.map_err(|_| Problem::body_too_slow())? {
-            None => return Ok(Body { octets: body.freeze(), _share: share }),
+            None => {
+                peer.body_came();
+                return Ok(Body { octets: body.freeze(), _share: share });
+            }
             Some(Err(error)) => return Err(Problem::body_broken(&error.to_string())),
             Some(Ok(chunk)) if (body.len() + chunk.len()) as u64 > most => return Err(Problem::body_too_large(most)),
             Some(Ok(chunk)) => {

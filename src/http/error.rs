@@ -187,11 +187,11 @@ impl Problem {
     pub(super) fn framework_made(status: StatusCode) -> Self {
         let (reason, description) = match status {
             StatusCode::REQUEST_TIMEOUT => ("too_slow", "the request did not come in time"),
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ("head_too_large", "the request's header is too large"),
-            _ => (
-                "not_http",
-                "the request is not well-formed HTTP/1.1, or its URL is longer than can be read (65,534 octets)",
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+                "head_too_large",
+                "the request's head is too large: it may have 73,728 octets, with its URL, and 95 fields",
             ),
+            _ => ("not_http", "the request is not well-formed HTTP/1.1"),
         };
         Self::refusal(status, reason, description)
     }

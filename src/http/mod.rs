@@ -1,6 +1,6 @@
 //! The TAXII door: HTTP/1.1 over mutual TLS.
 //!
-//! A request's way: [`accept`] ([`tls`]: whose key is it) → [`stream`] (deadlines) → [`peer`] (does
+//! A request's way: [`accept`] ([`tls`]: whose key is it) → [`stream`] (deadlines, [`portions`]) → [`peer`] (does
 //! the chain still hold, who is it, and within what limits: [`throttle`]) → [`routes`] (the whole
 //! URL table on one screen) → one file per TAXII noun, a few lines each (typed values in, one call
 //! on a capability, an answer out) → [`answer`] or [`error`], the one place where an error becomes a
@@ -28,6 +28,7 @@ mod objects;
 mod ops;
 mod patience;
 mod peer;
+mod portions;
 mod routes;
 pub mod server;
 mod status;
@@ -77,8 +78,8 @@ impl Door {
     }
 }
 
-/// The longest query string that is read, in octets: with its path, shorter than the longest URL
-/// that the framework reads (65,534 octets), so that a caller is told what is too long.
+/// The longest query string that is read, in octets: with its path, shorter than
+/// [`portions::LONGEST_HEAD`], so that a caller is told what is too long.
 const LONGEST_QUERY: usize = 64_000;
 
 /// A request of a signed-in caller, before its particulars are looked at. The methods are

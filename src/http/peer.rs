@@ -8,11 +8,10 @@ use crate::access::credential::Fingerprint;
 use crate::access::proof::certificate::Proven;
 use crate::clock::stopwatch;
 use crate::exchange::Session;
-use actix_http::RequestHead;
+use actix_http::{Payload, RequestHead};
 use rustls::Error;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Who is at the other end of a connection.
@@ -23,8 +22,30 @@ pub(super) struct Peer {
     proof: Proof,
     /// Its place among the connections of its credential, once that is known.
     place: Mutex<Option<throttle::Place>>,
-    /// Its last request has its answer, and no other has been begun since.
-    between_requests: AtomicBool,
+    turn: Mutex<Turn>,
+}
+
+/// What its connection is waiting for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The head of the first request.
+    #[default]
+    First,
+    /// What of a request's body has not come yet.
+    Body,
+    /// An answer. Nothing more of its request comes: all that does is of the next.
+    Answer,
+    /// The head of another request.
+    Next,
+    /// Its end: a request was answered before its body was read to its end, and none is read after it.
+    Over,
+}
+
+impl Turn {
+    /// Whether the next octets are of a head.
+    pub(super) fn is_of_a_head(self) -> bool {
+        matches!(self, Self::First | Self::Next)
+    }
 }
 
 /// How it proves who it is.
@@ -48,13 +69,13 @@ impl Peer {
     /// A peer that sent this chain of certificates.
     pub(super) fn new(address: SocketAddr, certificates: Vec<CertificateDer<'static>>, verified: Verified) -> Self {
         let proof = Proof::Chain(Chain { certificates, verified: Mutex::new(verified) });
-        Self { address, proof, place: Mutex::default(), between_requests: AtomicBool::default() }
+        Self { address, proof, place: Mutex::default(), turn: Mutex::default() }
     }
 
     /// A peer of the fallback listener.
     pub(super) fn without_certificate(address: SocketAddr) -> Self {
         let proof = Proof::Secret(Mutex::default());
-        Self { address, proof, place: Mutex::default(), between_requests: AtomicBool::default() }
+        Self { address, proof, place: Mutex::default(), turn: Mutex::default() }
     }
 
     /// Where it is.
@@ -93,19 +114,26 @@ impl Peer {
         }
     }
 
-    /// A request is begun: its head is there.
-    pub(super) fn begins(&self) {
-        self.between_requests.store(false, Ordering::Relaxed);
+    /// What the connection is waiting for.
+    pub(super) fn turn(&self) -> Turn {
+        *lock(&self.turn)
     }
 
-    /// The answer is handed over.
-    pub(super) fn is_answered(&self) {
-        self.between_requests.store(true, Ordering::Relaxed);
+    /// A request is begun: its head is there, and perhaps a body comes.
+    pub(super) fn begins(&self, payload: &Payload) {
+        *lock(&self.turn) = if matches!(payload, Payload::None) { Turn::Answer } else { Turn::Body };
     }
 
-    /// Whether a request was answered and the next one is not begun.
-    pub(super) fn is_between_requests(&self) -> bool {
-        self.between_requests.load(Ordering::Relaxed)
+    /// The request's body is there to its end.
+    pub(super) fn body_came(&self) {
+        *lock(&self.turn) = Turn::Answer;
+    }
+
+    /// The answer is handed over. Gives whether there may be another request.
+    pub(super) fn is_answered(&self) -> bool {
+        let mut turn = lock(&self.turn);
+        *turn = if *turn == Turn::Answer { Turn::Next } else { Turn::Over };
+        *turn == Turn::Next
     }
 
     /// The listener's name, for people.

@@ -16,7 +16,7 @@ use crate::clock::stopwatch;
 use crate::exchange::{Exchange, Refused, Session, plain};
 use actix_http::body::{BodySize, BoxBody, MessageBody};
 use actix_http::header::USER_AGENT;
-use actix_http::{HttpServiceBuilder, Method, Payload, Request, RequestHead, Response};
+use actix_http::{ConnectionType, HttpServiceBuilder, Method, Payload, Request, RequestHead, Response};
 use actix_server::{Server, ServerHandle};
 use actix_service::{Service, ServiceFactory, ServiceFactoryExt as _, fn_service};
 use std::convert::Infallible;
@@ -196,19 +196,18 @@ where
 fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody>> {
     let mut event = Event::new();
     let outcome = peer(&request).and_then(|peer| {
-        peer.begins();
-        let outcome = expected(door, &peer, request.head(), &mut event);
-        if outcome.is_err() {
-            peer.is_answered();
-        }
-        outcome
+        peer.begins(request.payload());
+        expected(door, &peer, request.head(), &mut event)
     });
     match outcome {
         Ok(()) => Ok(request),
         Err(problem) => {
             event.tell(&problem);
             event.untold = !is_told(door, &request, &problem, event.who.as_ref());
-            let response = problem.into_response();
+            let mut response = problem.into_response();
+            if let Ok(peer) = peer(&request) {
+                is_answered(&peer, &mut response);
+            }
             log(door, request.head(), &response, &event);
             Err(body::hold(response, request.take_payload()))
         }
@@ -234,7 +233,7 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
     let mut payload = request.take_payload();
     let outcome = match peer(&request) {
         Ok(peer) => {
-            peer.begins();
+            peer.begins(&payload);
             unless_panicking(handle(&door, &peer, request.head(), &mut payload, &mut event)).await
         }
         Err(problem) => Err(problem),
@@ -246,15 +245,23 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
             event.untold = !is_told(&door, &request, problem, event.who.as_ref());
         }
     }
-    let response = outcome.map_or_else(Problem::into_response, Answer::into_response);
+    let mut response = outcome.map_or_else(Problem::into_response, Answer::into_response);
     if let Ok(peer) = peer(&request) {
         if let (BodySize::Sized(octets), false) = (response.body().size(), request.method() == Method::HEAD) {
             peer.sending(usize::try_from(octets).unwrap_or(usize::MAX));
         }
-        peer.is_answered();
+        is_answered(&peer, &mut response);
     }
     log(&door, request.head(), &response, &event);
     Ok(body::hold(response, payload))
+}
+
+/// The answer is handed over. It is the last on its connection if its request has a body that was
+/// not read to its end: whether one that nobody waits for comes in time or not changes nothing.
+fn is_answered(peer: &Peer, response: &mut Response<BoxBody>) {
+    if !peer.is_answered() {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
 }
 
 /// What the log says of a request beyond request and response.

@@ -1,13 +1,15 @@
 //! The connection under the framework. It ends callers that take no answer, or too slowly, and
 //! those that may have none any more; and it puts words into the answers that the framework makes
 //! before any handler runs: those have neither media type nor body, and every answer of a TAXII
-//! server has both.
+//! server has both. What comes it hands over in [portions](super::portions), those of the next request
+//! only once the answer to the one before is out.
 
 use super::Door;
 use super::addresses::Place;
 use super::error::Problem;
 use super::patience::Patience;
-use super::peer::Peer;
+use super::peer::{Peer, Turn};
+use super::portions::{Next, Portions};
 use crate::exchange::Refused;
 use crate::taxii::media_type::TAXII;
 use actix_http::StatusCode;
@@ -16,9 +18,9 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
@@ -27,6 +29,13 @@ use tokio_rustls::server::TlsStream;
 const AGAIN: Duration = Duration::from_secs(1);
 /// So often in a row it may be that nobody can say.
 const MOST_UNTOLD: u32 = 5;
+/// What still comes of a head that was refused is thrown away for so long, so that its sender gets to
+/// see why: octets that nobody reads would have the system take the answer back.
+const LEAVE: Duration = Duration::from_secs(2);
+/// So many octets of it at a time.
+const PART: usize = 4 << 10;
+/// No head has this octet anywhere: what it stands in is no request.
+const NO_HEAD: &[u8] = b"\0";
 
 /// A TLS connection after its handshake.
 pub(super) struct Stream {
@@ -37,7 +46,14 @@ pub(super) struct Stream {
     /// When to ask again whether the peer may have its answer. Runs from an answer's first write on.
     again: Option<Pin<Box<Sleep>>>,
     /// Until when the next request's head is waited for.
-    next: Option<Next>,
+    next: Option<Waiting>,
+    portions: Portions,
+    /// Something came that is not handed over until an answer is out.
+    is_withheld: bool,
+    /// A head was too long. Nothing is handed over any more.
+    is_refused: bool,
+    /// Until when what still comes of it is thrown away.
+    leaving: Option<Pin<Box<Sleep>>>,
     /// How often in a row it could not be told whether the peer may have its answer.
     untold: u32,
     /// Octets that go out in place of what the framework wrote.
@@ -48,7 +64,7 @@ pub(super) struct Stream {
 /// Waiting for the head of another request. The framework has a deadline for the first head of a
 /// connection, and one for a connection on which nothing comes: a head that begins and does not
 /// go on has neither.
-struct Next {
+struct Waiting {
     end: Pin<Box<Sleep>>,
     /// Something of it has come.
     is_begun: bool,
@@ -65,6 +81,10 @@ impl Stream {
             patience,
             again: None,
             next: None,
+            portions: Portions::default(),
+            is_withheld: false,
+            is_refused: false,
+            leaving: None,
             untold: 0,
             reworded: None,
             _place: place,
@@ -94,7 +114,7 @@ impl Stream {
 
     /// Ends a connection whose next head does not come, or does not go on; `came` says that something of it did.
     fn waits_for_a_head(&mut self, cx: &mut Context<'_>, came: bool) -> io::Result<()> {
-        if !self.peer.is_between_requests() || self.again.is_some() {
+        if !matches!(self.peer.turn(), Turn::Next | Turn::Over) || self.again.is_some() {
             self.next = None;
             return Ok(());
         }
@@ -102,7 +122,7 @@ impl Stream {
         let next = self.next.get_or_insert_with(|| {
             // What came together with the request before may be its beginning: no idle connection lasts longer.
             let end = Box::pin(sleep(limits.keep_alive() + limits.header()));
-            Next { end, is_begun: false }
+            Waiting { end, is_begun: false }
         });
         if came && !next.is_begun {
             next.is_begun = true;
@@ -117,6 +137,7 @@ impl Stream {
     /// Writes, and ends what goes too slowly or to somebody who may not have it.
     fn write(&mut self, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         self.next = None;
+        self.portions.head_ended();
         self.is_let_in(cx)?;
         let outcome = Pin::new(&mut self.tls).poll_write(cx, octets);
         let taken = if let Poll::Ready(Ok(taken)) = &outcome { *taken } else { 0 };
@@ -156,7 +177,74 @@ impl Stream {
                 }
             }
         }
+        if self.is_refused && self.leaves(cx).is_pending() {
+            self.reworded = Some(rest);
+            return Poll::Pending;
+        }
         Poll::Ready(Ok(octets))
+    }
+
+    /// Whether what comes now is of the next request, and an answer is not out yet.
+    fn must_wait(&self) -> bool {
+        match self.peer.turn() {
+            Turn::Answer => true,
+            Turn::First | Turn::Next => self.again.is_some(),
+            Turn::Body | Turn::Over => false,
+        }
+    }
+
+    /// Hands nothing over; but that the connection has ended is said at once.
+    fn withhold(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.next = None;
+        self.portions.looked_at();
+        match Pin::new(&mut self.tls).poll_fill_buf(cx)? {
+            Poll::Ready([]) => Poll::Ready(Ok(())),
+            Poll::Ready(_) => {
+                self.is_withheld = true;
+                Poll::Pending
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Hands over what comes, up to so many octets.
+    fn hand_over(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>, most: usize) -> Poll<io::Result<()>> {
+        let of_a_head = self.peer.turn().is_of_a_head();
+        let mut tls = Pin::new(&mut self.tls);
+        let Poll::Ready(came) = tls.as_mut().poll_fill_buf(cx)? else {
+            self.portions.looked_at();
+            self.waits_for_a_head(cx, false)?;
+            return Poll::Pending;
+        };
+        let octets = came.len().min(most).min(buffer.remaining());
+        buffer.put_slice(&came[..octets]);
+        tls.consume(octets);
+        self.portions.handed(octets, of_a_head);
+        // Otherwise it has ended.
+        if octets > 0 {
+            self.waits_for_a_head(cx, true)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Says that nothing more goes out, and throws away what comes until its sender has nothing more
+    /// to say, or too much.
+    fn leaves(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let end = self.leaving.get_or_insert_with(|| Box::pin(sleep(LEAVE)));
+        if end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // Whether it can be said or not.
+        let _ = ready!(Pin::new(&mut self.tls).poll_shutdown(cx));
+        let mut octets = [0; PART];
+        let mut part = ReadBuf::new(&mut octets);
+        match Pin::new(&mut self.tls.get_mut().0).poll_read(cx, &mut part) {
+            Poll::Ready(Ok(())) if !part.filled().is_empty() => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            outcome => outcome.map(drop),
+        }
     }
 }
 
@@ -168,14 +256,25 @@ impl Drop for Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.tls).poll_read(cx, buffer);
-        let came = buffer.filled().len() > before;
-        // Otherwise it has ended.
-        if outcome.is_pending() || came {
-            self.waits_for_a_head(cx, came)?;
+        if self.is_refused {
+            return Poll::Pending;
         }
-        outcome
+        if self.must_wait() {
+            return self.withhold(cx);
+        }
+        match self.portions.next(self.peer.turn().is_of_a_head()) {
+            Next::Octets(most) => self.hand_over(cx, buffer, most),
+            Next::Look => {
+                self.portions.looked_at();
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Next::TooLong => {
+                self.is_refused = true;
+                buffer.put_slice(NO_HEAD);
+                Poll::Ready(Ok(()))
+            }
+        }
     }
 }
 
@@ -184,7 +283,7 @@ impl AsyncWrite for Stream {
         if let Some(rest) = self.reworded.take() {
             return self.write_reworded(cx, rest, octets.len());
         }
-        if let Some((problem, reworded)) = reword(octets) {
+        if let Some((problem, reworded)) = reword(octets, self.is_refused) {
             self.tell(&problem);
             return self.write_reworded(cx, reworded, octets.len());
         }
@@ -197,6 +296,10 @@ impl AsyncWrite for Stream {
             self.again = None;
         } else {
             self.is_let_in(cx)?;
+        }
+        if self.is_withheld && !self.must_wait() {
+            self.is_withheld = false;
+            cx.waker().wake_by_ref();
         }
         self.patience.with(cx, outcome, 0)
     }
@@ -223,7 +326,9 @@ impl ActixStream for Stream {
 /// it stands at the end of what is written. It cannot be mistaken for a part of an answer
 /// of ours: those have a media type, and their bodies are JSON, in which no line of a
 /// response header can occur (a string holds no raw line break).
-fn reword(octets: &[u8]) -> Option<(Problem, Vec<u8>)> {
+///
+/// To the framework, a head that `is_too_long` is one that is not well-formed.
+fn reword(octets: &[u8], is_too_long: bool) -> Option<(Problem, Vec<u8>)> {
     /// The framework's own heads are shorter than this.
     const LONGEST: usize = 512;
     if !octets.ends_with(b"\r\n\r\n") {
@@ -235,7 +340,11 @@ fn reword(octets: &[u8]) -> Option<(Problem, Vec<u8>)> {
     if head.contains("content-type") {
         return None;
     }
-    let status = StatusCode::from_bytes(head.get(9..12)?.as_bytes()).ok()?;
+    let status = if is_too_long {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    } else {
+        StatusCode::from_bytes(head.get(9..12)?.as_bytes()).ok()?
+    };
     let problem = Problem::framework_made(status);
     let date = head.lines().find(|line| line.starts_with("date: ")).unwrap_or("connection: close");
     let head = format!(
@@ -255,11 +364,19 @@ mod tests {
     fn an_answer_that_the_framework_made_gets_media_type_and_body() {
         let made = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n\r\n";
         let before = b"HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}";
-        let reworded = String::from_utf8(reword(&[&before[..], &made[..]].concat()).unwrap().1).unwrap();
+        let reworded = String::from_utf8(reword(&[&before[..], &made[..]].concat(), false).unwrap().1).unwrap();
         assert!(reworded.starts_with("HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}HTTP/1.1 408 Request Timeout\r\n"));
         assert!(reworded.contains("\r\ncontent-type: application/taxii+json;version=2.1\r\n"));
         assert!(reworded.contains("\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n"));
         assert!(reworded.ends_with('}') && reworded.contains(r#""http_status":"408""#));
+    }
+
+    #[test]
+    fn a_head_that_is_too_long_is_not_said_to_be_malformed() {
+        let made = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let reworded = String::from_utf8(reword(made, true).unwrap().1).unwrap();
+        assert!(reworded.starts_with("HTTP/1.1 431 Request Header Fields Too Large\r\n"), "{reworded}");
+        assert!(reworded.contains(r#""http_status":"431""#) && reworded.contains("\r\nconnection: close\r\n"));
     }
 
     #[test]
@@ -271,7 +388,7 @@ mod tests {
             b"{\"objects\":[{\"x\":\"HTTP/1.1 408 Request Timeout\"}]}",
             b"\r\n\r\n",
         ] {
-            assert!(reword(octets).is_none());
+            assert!(reword(octets, false).is_none());
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Heads of requests: what is too large, what asks before it sends a body, what is no HTTP/1.1;
 //! and what of a head changes nothing.
 
-use crate::support::actor::{Actor, TAXII, ask, read_answer};
+use crate::support::actor::{Actor, TAXII, ask, read_answer, request};
 use crate::support::endpoints;
 use crate::support::objects::{envelope, id, indicator};
+use crate::support::process::{Installation, PROGRAM, Process};
 use crate::support::server::{Setup, Terms, collection, manifest, object, objects, versions};
 use crate::support::{Answer, MISSING, RO, RW, Server};
+use entente::clock::stopwatch;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
+use std::process::Command;
+use std::time::Duration;
 
 /// A `GET` with these header lines beyond `Host`.
 fn with_lines(lines: &[String]) -> Vec<u8> {
@@ -36,15 +40,227 @@ fn a_head_has_32_kib_and_96_fields() {
     let large = |octets: usize| with_lines(&[line(1, octets - host - "X-Field-01: \r\n".len())]);
     reader.raw(&large(32 << 10)).must_be(200);
     last_answer(&reader, &large((32 << 10) + 1)).must_fail(431);
-    last_answer(&reader, &large(120 << 10)).must_fail(431);
-    // What is larger than any buffer is not read to its end: its sender may not get to see the answer.
-    let mut connection = reader.connect().unwrap();
-    let _ = connection.write_all(&large(1 << 20));
-    assert!(read_answer(&mut connection, false).map_or(true, |answer| answer.status == 431));
+    last_answer(&reader, &large(70 << 10)).must_fail(431);
     // Nobody is asked who it is for that.
     last_answer(&server.stranger(), &large(64 << 10)).must_fail(431);
     let fallback = Server::with(Setup::with_fallback());
     last_answer(&fallback.without_certificate(), &large(64 << 10)).must_fail(431);
+}
+
+/// The longest head that is waited for, and what may have come before it is begun to be counted.
+const LONGEST: usize = 72 << 10;
+const PORTIONS: usize = 32 << 10;
+const BEGUN: &str = "GET /taxii2/ HTTP/1.1\r\nHost: localhost\r\nX-A:";
+
+/// So many octets of a head that goes on like this, and has no end.
+fn endless(begin: &str, then: &str, octets: usize) -> Vec<u8> {
+    begin.bytes().chain(then.bytes().cycle()).take(octets).collect()
+}
+
+#[test]
+fn a_head_without_an_end_is_refused_when_72_kib_of_it_are_there() {
+    let server = Server::with(Setup::with_fallback());
+    let mut setup = Setup::default();
+    setup.settings.limits.header_seconds = 1;
+    let impatient = Server::with(setup);
+    let (reader, waiting) = (server.actor("reader"), impatient.actor("reader"));
+    let name = "GET /taxii2/ HTTP/1.1\r\nHost: localhost\r\n";
+    let after = format!("{name}X-A: {}\r\n", "v".repeat(LONGEST - 200));
+    for (begin, then) in [
+        ("", "G"),
+        ("", "\r\n"),
+        ("", "\n"),
+        ("GET /", "v"),
+        ("GET /taxii2/?x=", "%41"),
+        (name, "N"),
+        (BEGUN, " "),
+        (BEGUN, "v"),
+        (BEGUN, "v "),
+        (after.as_str(), "N"),
+    ] {
+        let answer = last_answer(&reader, &endless(begin, then, LONGEST));
+        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(answer.must_fail(431).contains("73,728 octets"), "{begin:.20} {then:?}");
+        // One octet less, and it is waited for.
+        last_answer(&waiting, &endless(begin, then, LONGEST - 1)).must_fail(408);
+    }
+    last_answer(&server.stranger(), &endless(BEGUN, "v", LONGEST)).must_fail(431);
+    last_answer(&server.without_certificate(), &endless(BEGUN, "v", LONGEST)).must_fail(431);
+    // However much more is sent, its sender gets to see that.
+    last_answer(&reader, &endless(BEGUN, "v", 1 << 20)).must_fail(431);
+    // Nor does it matter in what pieces it comes.
+    let mut connection = reader.connect().unwrap();
+    for part in endless(BEGUN, "v", LONGEST).chunks(1000) {
+        connection.write_all(part).unwrap();
+        connection.flush().unwrap();
+    }
+    read_answer(&mut connection, false).unwrap().must_fail(431);
+}
+
+#[test]
+fn a_head_without_an_end_is_refused_after_other_requests_too() {
+    let server = Server::start();
+    let writer = server.actor("writer");
+    let body = envelope(&[indicator(1, 1)]);
+    let get = request("GET", "/taxii2/", &[], None);
+    let post = request("POST", &objects(RW), &[("Content-Type", TAXII)], Some(body.as_bytes()));
+    let all = [get.clone(), post.clone(), get.clone(), get.clone(), post.clone()];
+    for (before, statuses) in [(&all[..1], &[200][..]), (&all[1..2], &[202]), (&all, &[200, 202, 200, 200, 202])] {
+        // Together with them, and once they are answered.
+        for at_once in [true, false] {
+            let mut connection = writer.connect().unwrap();
+            let endless = endless(BEGUN, "v", LONGEST + if at_once { PORTIONS } else { 0 });
+            connection.write_all(&before.concat()).unwrap();
+            if at_once {
+                connection.write_all(&endless).unwrap();
+            }
+            for status in statuses {
+                assert_eq!(read_answer(&mut connection, false).unwrap().status, *status);
+            }
+            if !at_once {
+                connection.write_all(&endless).unwrap();
+            }
+            read_answer(&mut connection, false).unwrap().must_fail(431);
+            assert!(matches!(connection.read(&mut [0]), Ok(0) | Err(_)), "the connection goes on");
+        }
+    }
+}
+
+/// Whatever stands behind 72 KiB of a head: it is of no request.
+#[test]
+fn nothing_in_or_behind_a_head_that_is_too_long_is_done() {
+    let server = Server::start();
+    let writer = server.actor("writer");
+    let body = envelope(&[indicator(1, 1)]);
+    let post = String::from_utf8(request("POST", &objects(RW), &[("Content-Type", TAXII)], Some(body.as_bytes())));
+    let post = post.unwrap();
+    let (head, _) = post.split_once("\r\n\r\n").unwrap();
+    let behind = [
+        "\r\n\r\n".to_owned(),
+        format!("\r\n\r\n{body}"),
+        format!("\r\n\r\n{post}"),
+        format!("\n\n{post}"),
+        format!("\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{post}"),
+        post.clone(),
+    ];
+    for begin in [format!("{head}\r\nX-A: "), BEGUN.to_owned(), "GET /".to_owned(), String::new()] {
+        for (behind, octets) in behind.iter().flat_map(|behind| [0, 1, 1000].map(|more| (behind, LONGEST + more))) {
+            let then = if begin.is_empty() { "\r\n" } else { "v" };
+            let octets = [endless(&begin, then, octets), behind.clone().into_bytes()].concat();
+            last_answer(&writer, &octets).must_fail(431);
+        }
+    }
+    assert!(writer.get(&objects(RW)).ids().is_empty());
+}
+
+#[test]
+fn the_longest_query_goes_with_all_that_clients_send_beside_it() {
+    let server = Server::seeded();
+    let reader = server.actor("reader");
+    // Filters as long as they may be, repeated beside a cursor that carries them.
+    let ids: Vec<String> = (0..500).map(|n| id("indicator", n)).collect();
+    let versions: Vec<String> = (0..60).map(|n| format!("2024-01-01T00:00:00.{n:06}Z")).collect();
+    let filters = format!("limit=1&match[version]=last,{}&match[id]={}", versions.join(","), ids.join(","));
+    let next = reader.get(&format!("{}?{filters}", objects(RW))).must_be(200).next().unwrap();
+    let query = format!("next={next}&{filters}");
+    assert!((55_000..64_000).contains(&query.len()), "{}", query.len());
+    let query = query.replacen(',', "%2C", (64_000 - query.len()) / 2);
+    let line = format!("GET {}?{query} HTTP/1.1\r\n", objects(RW));
+    let begin = format!("{line}Host: localhost\r\nAccept: {TAXII}\r\nX-A: ");
+    let head = |octets: usize| [endless(&begin, "v", octets - 4), b"\r\n\r\n".to_vec()].concat();
+    let mut connection = reader.connect().unwrap();
+    connection.write_all(&head(LONGEST)).unwrap();
+    let answer = read_answer(&mut connection, false).unwrap().must_be(200);
+    // Nothing was put behind it.
+    ask(&mut connection, "GET", "/taxii2/", &[], None).must_be(200);
+    assert!(answer.ids().len() == 1 && ids.contains(&answer.ids()[0]));
+    last_answer(&reader, &head(LONGEST + 1)).must_fail(431);
+}
+
+#[test]
+fn requests_that_come_at_once_are_answered_in_order_however_much_they_are_together() {
+    let server = Server::start();
+    let writer = server.actor("writer");
+    let filler = "v".repeat(20 << 10);
+    let get = |path: &str| request("GET", path, &[("X-A", &filler)], None);
+    let blank = "\r\n\r\n".repeat(30 << 10);
+    let text =
+        |n: usize| format!(r#"{{"type":"x-large","id":"{}","text":"{}"}}"#, id("x-large", n), "x".repeat(1 << 20));
+    let post = |body: &str| request("POST", &objects(RW), &[("Content-Type", TAXII)], Some(body.as_bytes()));
+    let chunked = |body: &str| {
+        let parts: Vec<String> = body.as_bytes().chunks(30_000).map(chunk).collect();
+        let head = format!("POST {} HTTP/1.1\r\nHost: a\r\nContent-Type: {TAXII}\r\n", objects(RW));
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n", parts.concat()).into_bytes()
+    };
+    let small = request("GET", "/taxii2/", &[], None);
+    for first in [
+        // No end of a line in it, and nothing but.
+        post(&envelope(&[text(1)])),
+        post(&envelope(&[text(2)]).replacen('{', &format!("{{{blank}"), 1)),
+        chunked(&envelope(&[text(3)]).replacen('{', &format!("{{{blank}"), 1)),
+    ] {
+        let mut sent = vec![(first, 202)];
+        sent.extend((0..12).map(|n| if n % 2 == 0 { (get("/taxii2/"), 200) } else { (get("/nowhere/"), 404) }));
+        sent.extend((0..600).map(|_| (small.clone(), 200)));
+        let octets: Vec<u8> = sent.iter().flat_map(|(octets, _)| octets.clone()).collect();
+        let mut connection = writer.connect().unwrap();
+        connection.write_all(&octets).unwrap();
+        for (n, (_, status)) in sent.iter().enumerate() {
+            assert_eq!(read_answer(&mut connection, false).unwrap().status, *status, "{n}");
+        }
+    }
+    assert_eq!(writer.get(&objects(RW)).ids(), [1, 2, 3].map(|n| id("x-large", n)));
+}
+
+/// Requests that wait behind an answer that nobody takes wait where they came from.
+#[test]
+fn who_takes_no_answer_is_not_read_from_any_further() {
+    const CONNECTIONS: u64 = 20;
+    let installation = Installation::furnished();
+    let config = installation.config();
+    let mut command = Command::new(PROGRAM);
+    command.args(["-c", &config, "serve", "--listen", "127.0.0.1:0", "--ops", "off"]);
+    let (process, _) = Process::start(command.env("ENTENTE__LIMITS__REQUESTS_PER_MINUTE", "0"));
+    let memory = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let actor = installation.actor("org", process.address);
+    actor.get("/taxii2/").must_be(200);
+    let before = memory();
+    let requests = "GET / HTTP/1.1\r\nHost:a\r\n\r\n".repeat(6000);
+    let _all: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut connection = actor.connect().unwrap();
+            connection.sock.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+            // Until nothing more is taken.
+            let _ = connection.write_all(requests.as_bytes());
+            connection
+        })
+        .collect();
+    let begun = stopwatch();
+    while begun.elapsed() < Duration::from_secs(2) {
+        let each = (memory() - before) / CONNECTIONS;
+        assert!(each < 1000, "{each} KiB for each connection");
+    }
+}
+
+fn chunk(octets: &[u8]) -> String {
+    format!("{:x}\r\n{}\r\n", octets.len(), std::str::from_utf8(octets).unwrap())
+}
+
+/// Whether it comes in time or not.
+#[test]
+fn a_body_that_nobody_reads_is_the_last_thing_on_its_connection() {
+    let server = Server::seeded();
+    let reader = server.actor("reader");
+    for framing in ["Content-Length: 5\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"] {
+        for path in ["/taxii2/", &objects(RW)] {
+            let octets = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{framing}");
+            assert_eq!(last_answer(&reader, octets.as_bytes()).header("connection"), Some("close"));
+        }
+    }
 }
 
 #[test]
