@@ -67,7 +67,7 @@ impl Hold {
                 holds.iter().try_for_each(|hold| say(&in_words(hold)))
             }
             Self::Release { collection, hold } => {
-                let versions = admin.holding(&collection)?.release(&hold)?;
+                let versions = admin.holding(&collection)?.release(&hold)?.unwrap_or_default();
                 say(&format!("released: {versions} versions are seen by more organisations than before"))
             }
         }

@@ -1,12 +1,27 @@
 //! Holding: keeping versions of objects from members that could see them otherwise, for a time.
+//!
+//! The operator is shown every hold, and may release it. Who manages a collection is shown, and may
+//! release, these holds and no others; any other is for it as if there were none:
+//!
+//! * What its own organisation placed, whatever that is of.
+//! * Of those that are not from it by name: what holds everything from a date on; and what holds an object
+//!   of which it sees a version that the hold covers.
+//! * In looking what it sees, the holds that its own organisation placed do not count: it knows of them. Nor
+//!   does the very hold that is looked at, if that waits for a decision (a version that may travel further
+//!   than the one before, a marking that is not defined): who manages decides, once it reads up to all
+//!   levels in question. What waits for a marking may be RED. An embargo by somebody else and a time that a
+//!   marking begins with do count: of what they keep from a manager, it is not told.
+//!
+//! Nor is it told how many versions a release concerns, beyond those of an object that it sees.
 
 use super::{Error, Exchange, Found};
 use crate::access::organisation::OrganisationKey;
+use crate::access::permission::World;
 use crate::audit::{Action, Actor, Entry, Held};
 use crate::stix::id::Id;
-use crate::store::hold::{From, Hold, Subject, Until};
+use crate::store::hold::{From, Hold, Span, Subject, Until, Version, left_by, stored_as};
 use crate::store::registry::{Collection, Registry};
-use crate::store::{self, Releasing};
+use crate::store::{self, HeldObject, Releasing};
 use crate::taxii::filter::Malformed;
 use crate::taxii::timestamp::Timestamp;
 use serde::Deserialize;
@@ -20,8 +35,8 @@ pub struct Holding {
     exchange: Arc<Exchange>,
     registry: Arc<Registry>,
     collection: Collection,
-    /// `None`: the operator.
-    organisation: Option<OrganisationKey>,
+    /// What the caller sees, and who it is; `None`: the operator.
+    world: Option<World>,
     actor: Actor,
 }
 
@@ -48,16 +63,20 @@ impl Holding {
         exchange: Arc<Exchange>,
         registry: Arc<Registry>,
         collection: Collection,
-        organisation: Option<OrganisationKey>,
+        world: Option<World>,
         actor: Actor,
     ) -> Self {
-        Self { exchange, registry, collection, organisation, actor }
+        Self { exchange, registry, collection, world, actor }
     }
 
-    /// The holds in force, in the order in which they were placed.
+    /// The holds in force that the caller is shown, in the order in which they were placed.
     pub fn list(&self) -> Result<Found<Vec<Held>>, Error> {
-        let holds = self.exchange.store.holds(self.collection.key)?;
-        let holds: Vec<Held> = holds.iter().map(|hold| self.told(hold)).collect();
+        let mut holds = Vec::new();
+        for hold in self.exchange.store.holds(self.collection.key)? {
+            if self.shows(&hold)? {
+                holds.push(self.told(&hold));
+            }
+        }
         let named: BTreeSet<Timestamp> = holds.iter().filter_map(|hold| hold.version_added).collect();
         let action = Action::ReadHolds {
             collection: self.collection.id.clone(),
@@ -77,16 +96,14 @@ impl Holding {
         Ok(self.told(&hold))
     }
 
-    /// Ends a hold: those it was held from find what it covered as added now. Gives how many versions those are.
-    pub fn release(&self, id: &str) -> Result<usize, Error> {
+    /// Ends a hold: those it was held from find what it covered as added now. Gives how many versions those are, as
+    /// far as the caller is told: of an object, those that it sees.
+    pub fn release(&self, id: &str) -> Result<Option<usize>, Error> {
         let id = Uuid::try_parse(id).map_err(|_| Error::Absent)?;
         let holds = self.exchange.store.holds(self.collection.key)?;
         let hold = holds.iter().find(|hold| hold.id == id).ok_or(Error::Absent)?;
-        if let (From::Organisations(from), Some(own)) = (&hold.from, self.organisation)
-            && from.contains(&own)
-        {
-            // Whom it is held from does not end it, whatever else it manages.
-            return Err(Error::Forbidden);
+        if !self.shows(hold)? {
+            return Err(Error::Absent);
         }
         if let (Subject::Version { .. }, Until::Time(starts)) = (&hold.subject, &hold.until) {
             let reason = format!("a marking of the object says that it starts at {starts}");
@@ -98,7 +115,48 @@ impl Holding {
         }
         let (collection, collection_id) = (self.collection.key, self.collection.id.clone());
         let releasing = Releasing { collection, collection_id, id, actor: self.actor.clone() };
-        self.exchange.store.release(releasing)?.ok_or(Error::Absent)
+        let seen = match (self.world, hold.object()) {
+            (Some(world), Some(object)) => Some(self.seen(world, hold, object)?),
+            (Some(_), None) | (None, _) => None,
+        };
+        let versions = self.exchange.store.release(releasing)?.ok_or(Error::Absent)?;
+        Ok(if self.world.is_some() { seen } else { Some(versions) })
+    }
+
+    /// Whether the caller is shown a hold.
+    fn shows(&self, hold: &Hold) -> Result<bool, Error> {
+        let Some(world) = self.world else { return Ok(true) };
+        if hold.placed_by == Some(world.organisation) {
+            return Ok(true);
+        }
+        if matches!(&hold.from, From::Organisations(from) if from.contains(&world.organisation)) {
+            return Ok(false);
+        }
+        hold.object().map_or(Ok(true), |object| Ok(self.seen(world, hold, object)? > 0))
+    }
+
+    /// How many versions a member sees of those that a hold on an object covers, when what it placed itself does
+    /// not count, nor this one, if it waits for a decision.
+    fn seen(&self, world: World, hold: &Hold, object: &str) -> Result<usize, Error> {
+        let HeldObject { versions, holds, spans } = self.exchange.store.held(self.collection.key, object)?;
+        let own = world.organisation;
+        let is_to_decide = matches!(hold.until, Until::Release { .. } | Until::Marking { .. });
+        let counts = |other: &&Hold| other.placed_by != Some(own) && (other.id != hold.id || !is_to_decide);
+        let counting: Vec<Hold> = holds.iter().filter(counts).cloned().collect();
+        let sees = |version: &&Version| {
+            let Version { owner, level, ends, first, ref rows, .. } = **version;
+            let level = stored_as(&holds, first, level, ends).level.unwrap_or(level);
+            // Where it finds the version, or would if it were let go now.
+            let found = rows.iter().find(|(_, reach)| reach.admits(own)).map_or(Timestamp::LAST, |(added, _)| *added);
+            let before = |span: &Span| span.before == Timestamp::LAST || found < span.before;
+            let passed = |(other, span): &(Hold, Span)| {
+                counts(&other) && other.from.includes(own) && span.since <= found && before(span)
+            };
+            world.sees(level, owner, ends)
+                && left_by(&counting, first, owner).admits(own)
+                && (owner == own || !spans.iter().any(passed))
+        };
+        Ok(versions.iter().filter(|version| hold.covers(version.first)).filter(sees).count())
     }
 
     fn hold(&self, wanted: Wanted) -> Result<Hold, Malformed> {
@@ -130,7 +188,8 @@ impl Holding {
             _ => From::Organisations(self.organisations(&withheld_from)?),
         };
         let (id, until) = (Uuid::new_v4(), Until::Time(until));
-        Ok(Hold { id, subject, from, until, reason, placed: now, placed_by: self.organisation })
+        let placed_by = self.world.map(|world| world.organisation);
+        Ok(Hold { id, subject, from, until, reason, placed: now, placed_by })
     }
 
     /// The organisations with these names. Who manages a collection names its members: of others it need not know.

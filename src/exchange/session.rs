@@ -133,10 +133,9 @@ impl Session {
     /// The right to hold what a collection has.
     pub fn holding(&self, root: &str, collection: &str) -> Result<Holding, Error> {
         let (collection, grant) = self.find(root, collection)?;
-        decide::manage(grant.as_ref())?;
+        let world = self.world(decide::manage(grant.as_ref())?.read);
         let (exchange, registry) = (Arc::clone(&self.exchange), Arc::clone(&self.registry));
-        let organisation = Some(self.caller.organisation);
-        Ok(Holding::new(exchange, registry, collection.clone(), organisation, self.caller.actor()))
+        Ok(Holding::new(exchange, registry, collection.clone(), Some(world), self.caller.actor()))
     }
 
     /// What the caller sees where it reads up to a level.

@@ -16,10 +16,11 @@ struct Holds {
     holds: Vec<Held>,
 }
 
-/// How many versions are seen by more organisations than before.
+/// How many versions were let go, as far as the caller is told.
 #[derive(Serialize)]
 struct Released {
-    versions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<usize>,
 }
 
 pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {

@@ -271,7 +271,7 @@ pub(super) fn count_as<'u>(terms: Terms, waits: impl IntoIterator<Item = &'u Unt
 }
 
 /// The same of a stored version, by the holds on its object.
-pub(super) fn stored_as(holds: &[Hold], first: Timestamp, level: Level, ends: Option<Timestamp>) -> Terms {
+pub fn stored_as(holds: &[Hold], first: Timestamp, level: Level, ends: Option<Timestamp>) -> Terms {
     let of_it = holds.iter().filter(|hold| matches!(&hold.subject, Subject::Version { added, .. } if *added == first));
     count_as(Terms { level: Some(level), starts: None, ends }, of_it.map(|hold| &hold.until))
 }
@@ -284,7 +284,7 @@ impl Hold {
     }
 
     /// The object that it is about, if it is about one.
-    pub(super) fn object(&self) -> Option<&str> {
+    pub fn object(&self) -> Option<&str> {
         match &self.subject {
             Subject::Object(object) | Subject::Version { object, .. } => Some(object),
             Subject::AddedFrom(_) => None,
@@ -306,7 +306,7 @@ impl Hold {
     }
 
     /// Whether it covers a version of the object that it is about.
-    fn covers(&self, first: Timestamp) -> bool {
+    pub fn covers(&self, first: Timestamp) -> bool {
         if let Subject::Version { added, .. } = &self.subject { *added == first } else { true }
     }
 
@@ -320,7 +320,7 @@ impl Hold {
 }
 
 /// Whom the holds on an object leave to see a version of it.
-pub(super) fn left_by(holds: &[Hold], first: Timestamp, owner: OrganisationKey) -> Reach {
+pub fn left_by(holds: &[Hold], first: Timestamp, owner: OrganisationKey) -> Reach {
     let covering = holds.iter().filter(|hold| hold.covers(first));
     covering.fold(Reach::everybody(), |reach, hold| reach.and(&hold.leaves(owner)))
 }

@@ -30,7 +30,7 @@ use crate::taxii::page::Key;
 use crate::taxii::status::{Details, Status};
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
-use hold::{From, Hold, Released, Subject, Until};
+use hold::{From, Hold, Released, Span, Subject, Until, Version};
 use registry::{Change, Refused, Registry, Rules};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -116,6 +116,9 @@ pub trait Holds: Send + Sync + 'static {
 
     /// The holds in force in a collection, in the order in which they were placed.
     fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError>;
+
+    /// What there is of an object, at one moment.
+    fn held(&self, collection: CollectionKey, object: &str) -> Result<HeldObject, StoreError>;
 
     /// Ends holds whose time has come, or a part of them. A server's store does so by itself: it begins within a
     /// second.
@@ -266,6 +269,17 @@ pub struct Holding {
     pub hold: Hold,
     /// Who places it, for the audit entry.
     pub actor: audit::Actor,
+}
+
+/// An object as holds see it.
+#[derive(Clone, Debug)]
+pub struct HeldObject {
+    /// Its versions, in ascending order of when they were first added.
+    pub versions: Vec<Version>,
+    /// The holds in force on it, and on single versions of it.
+    pub holds: Vec<Hold>,
+    /// The holds in force on parts of the order.
+    pub spans: Vec<(Hold, Span)>,
 }
 
 /// A request to end a hold.

@@ -170,7 +170,7 @@ fn a_hold_that_the_server_places_by_itself_is_told_of_too() {
         assert_eq!(pushed["failure_count"], 0, "{pushed}");
         trail.all("hold").last().cloned().map(|entry| {
             assert_eq!((&entry["address"], &entry["collection"]), (&"server".into(), &RW.into()));
-            let held = &server.actor("manager").get(&format!("{}x_entente_hold/", collection(RW))).json()["holds"];
+            let held = json!(server.admin.holding(RW).unwrap().list().unwrap().wait().unwrap());
             let held = held.as_array().unwrap().iter().find(|held| held["id"] == entry["hold"]).unwrap().clone();
             for member in ["object", "version_added", "until", "until_defined", "reason", "placed"] {
                 assert_eq!(entry.get(member), held.get(member), "{member}");

@@ -72,8 +72,12 @@ pub enum Step {
     /// Of which indicator or address, or of what is added from some half hours ago on; from some or all; for how
     /// many half hours.
     Hold(Option<usize>, u64, Vec<usize>, u64),
+    /// The same, by the operator.
+    Order(Option<usize>, u64, Vec<usize>, u64),
     /// One of the holds that there are.
     Release(usize),
+    /// Up to which level who manages reads.
+    Manager(Option<Level>),
     /// By half hours.
     Turn(u64),
     Policy(Downgrade),
@@ -93,6 +97,8 @@ struct Hold {
     /// Nobody named: from everybody.
     from: Vec<usize>,
     until: Timestamp,
+    /// Otherwise by the operator.
+    by_west: bool,
 }
 
 /// One version of one object.
@@ -281,6 +287,49 @@ impl Model {
     /// The definitions that somebody sent, which were there already.
     pub fn meant_by(&self, who: usize) -> Vec<usize> {
         (0..DEFINITIONS).filter(|k| self.meant.contains(&(*k, who))).collect()
+    }
+
+    /// What who manages is told of the holds that there are: those that somebody placed, and those of one version
+    /// with what they wait for.
+    fn told_of(&self) -> (Vec<String>, Vec<(String, &'static str)>) {
+        let level = self.grants[WEST].and_then(|(read, _)| read);
+        let keeps = |hold: &Hold, entry: &Entry| match &hold.of {
+            Of::Object(id) => *id == entry.id,
+            Of::AddedFrom(time) => entry.could_have[WEST].is_none_or(|could| *time <= could),
+        };
+        // Whether it could see an entry of this level, if it were not for what it placed itself.
+        let free = |entry: &Entry, at: Level| {
+            entry.owner == WEST
+                || (level.is_some_and(|level| at <= level)
+                    && entry.ends.is_none_or(|ends| self.now < ends)
+                    && entry.starts.is_none()
+                    && !self.holds.iter().any(|hold| !hold.by_west && hold.is_from(WEST) && keeps(hold, entry)))
+        };
+        let open = |entry: &&Entry| entry.owner == WEST || !entry.quarantined && entry.waiting.is_empty();
+        let placed = |hold: &&Hold| match &hold.of {
+            _ if hold.by_west => true,
+            _ if hold.from.contains(&WEST) => false,
+            Of::AddedFrom(_) => true,
+            Of::Object(id) => {
+                let mut of_it = self.entries.iter().filter(|entry| entry.id == *id).filter(open);
+                of_it.any(|entry| free(entry, entry.level))
+            }
+        };
+        let mut of_versions = Vec::new();
+        for entry in &self.entries {
+            let counts_as = entry.counts_as().level.unwrap();
+            for (kind, waits, is_told) in [
+                ("starts", entry.starts.is_some(), entry.owner == WEST),
+                ("quarantine", entry.quarantined, free(entry, counts_as)),
+                ("marking", !entry.waiting.is_empty(), free(entry, Level::Red)),
+            ] {
+                of_versions.extend((waits && is_told).then(|| (entry.id.clone(), kind)));
+            }
+        }
+        of_versions.sort();
+        let mut placed: Vec<String> = self.holds.iter().filter(placed).map(|hold| hold.uuid.clone()).collect();
+        placed.sort();
+        (placed, of_versions)
     }
 
     fn seen(&self, who: usize, id: &str) -> Vec<&Entry> {
@@ -705,7 +754,13 @@ pub fn take(model: &mut Model, real: &impl Real, step: &Step) {
             }
             model.grants[*who] = *rights;
         }
-        Step::Hold(n, ago, from, half_hours) => place(model, real, (*n, *ago), from, *half_hours),
+        Step::Hold(n, ago, from, half_hours) => place(model, real, (*n, *ago), (from, true), *half_hours),
+        Step::Order(n, ago, from, half_hours) => place(model, real, (*n, *ago), (from, false), *half_hours),
+        Step::Manager(read) => {
+            let rights = Rights { read: *read, write: true, manage: true, relay: true };
+            real.admin().grant(ORGANISATIONS[WEST], RW, Some(rights)).unwrap();
+            model.grants[WEST] = Some((*read, true));
+        }
         Step::Release(at) => release(model, real, *at),
         Step::Turn(half_hours) => {
             real.clock().turn_on(half_hours * HALF_HOUR);
@@ -720,7 +775,13 @@ pub fn take(model: &mut Model, real: &impl Real, step: &Step) {
     model.told();
 }
 
-fn place(model: &mut Model, real: &impl Real, (n, ago): (Option<usize>, u64), from: &[usize], half_hours: u64) {
+fn place(
+    model: &mut Model,
+    real: &impl Real,
+    (n, ago): (Option<usize>, u64),
+    (from, by_west): (&[usize], bool),
+    half_hours: u64,
+) {
     let until = after(model.now, half_hours);
     let mut wanted = json!({"until": until, "reason": "A delay"});
     let of = if let Some(n) = n {
@@ -733,8 +794,14 @@ fn place(model: &mut Model, real: &impl Real, (n, ago): (Option<usize>, u64), fr
     };
     wanted["withheld_from"] = json!(from.iter().map(|who| ORGANISATIONS[*who]).collect::<Vec<_>>());
     let has_sense = from.iter().all(|who| model.grants[*who].is_some()) && (n.is_some() || !from.is_empty());
-    match real.hold(&wanted) {
-        Ok(uuid) if has_sense => model.holds.push(Hold { uuid, of, from: from.to_vec(), until }),
+    let placed = if by_west {
+        real.hold(&wanted)
+    } else {
+        let placed = real.admin().holding(RW).unwrap().place(serde_json::from_value(wanted.clone()).unwrap());
+        placed.map(|held| held.id.to_string()).map_err(|error| status(&error))
+    };
+    match placed {
+        Ok(uuid) if has_sense => model.holds.push(Hold { uuid, of, from: from.to_vec(), until, by_west }),
         Err(400) if !has_sense => {}
         other => panic!("{wanted}: {other:?}"),
     }
@@ -742,21 +809,17 @@ fn place(model: &mut Model, real: &impl Real, (n, ago): (Option<usize>, u64), fr
 
 /// Releases a hold that somebody placed, or that the server did for a downgrade.
 fn release(model: &mut Model, real: &impl Real, at: usize) {
-    let there = real.holds();
-    let by_server = |entry: &&Entry| entry.quarantined || entry.starts.is_some() || !entry.waiting.is_empty();
-    let two = |entry: &&Entry| entry.quarantined && entry.starts.is_some();
-    let waits = model.entries.iter().filter(by_server).count() + model.entries.iter().filter(two).count();
-    assert_eq!(there.len(), model.holds.len() + waits, "{there:?}");
+    let there = holds_agree(model, real);
+    let all = real.admin().holding(RW).unwrap().list().unwrap().wait().unwrap();
+    let hidden = all.iter().map(|held| held.id.to_string()).filter(|id| there.iter().all(|hold| hold["id"] != **id));
+    for hidden in hidden.skip(at).take(2) {
+        assert_eq!(real.release(&hidden), 404, "what it is not told of is not there");
+    }
     let Some(hold) = there.get(at % there.len().max(1)) else { return };
     let uuid = hold["id"].as_str().unwrap();
     let starts = hold.get("version_added").is_some() && hold.get("until").is_some();
     if starts || hold.get("until_defined").is_some() {
         assert_eq!(real.release(uuid), 400, "what a marking says, nobody releases");
-        return;
-    }
-    let names = hold.get("withheld_from").and_then(Value::as_array);
-    if names.is_some_and(|names| names.iter().any(|name| name == ORGANISATIONS[WEST])) {
-        assert_eq!(real.release(uuid), 403, "nobody ends what is held from it");
         return;
     }
     assert_eq!(real.release(uuid), 200);
@@ -766,6 +829,29 @@ fn release(model: &mut Model, real: &impl Real, at: usize) {
     };
     let at = version_added(model, real, added);
     model.entries[at].quarantined = false;
+}
+
+/// What who manages is told of holds, after it was held against the model.
+fn holds_agree(model: &Model, real: &impl Real) -> Vec<Value> {
+    let there = real.holds();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (mut placed, mut of_versions) = (Vec::new(), Vec::new());
+    for hold in &there {
+        let kind = match (hold.get("until"), hold.get("until_defined")) {
+            (Some(_), _) => "starts",
+            (None, Some(_)) => "marking",
+            (None, None) => "quarantine",
+        };
+        if hold.get("version_added").is_some() {
+            of_versions.push((text(&hold["object"]), kind));
+        } else {
+            placed.push(text(&hold["id"]));
+        }
+    }
+    placed.sort();
+    of_versions.sort();
+    assert_eq!((placed, of_versions), model.told_of());
+    there
 }
 
 /// The place in the model of the version that was first added then.
@@ -1036,16 +1122,20 @@ fn item() -> impl Strategy<Value = Item> {
 
 fn step() -> impl Strategy<Value = Step> {
     let level = prop::sample::select(Level::ALL.to_vec());
-    let rights = prop::option::weighted(0.9, (prop::option::weighted(0.8, level), prop::bool::weighted(0.8)));
+    let rights = prop::option::weighted(0.9, (prop::option::weighted(0.8, level.clone()), prop::bool::weighted(0.8)));
     let which =
         prop_oneof![Just(Which::Last), Just(Which::First), Just(Which::All), (0..VERSIONS).prop_map(Which::Version)];
     let from = prop::sample::subsequence(vec![0usize, 1, 2, 3], 0..=3);
+    let ordered = from.clone();
     prop_oneof![
         10 => (0..ORGANISATIONS.len(), vec(item(), 1..5)).prop_map(|(who, items)| Step::Push(who, items)),
         1 => (0..ORGANISATIONS.len(), 0..IDS + ADDRESSES, which).prop_map(|(who, n, which)| Step::Delete(who, n, which)),
         2 => (0..WEST, rights).prop_map(|(who, rights)| Step::Grant(who, rights)),
         3 => (prop::option::weighted(0.8, 0..IDS + ADDRESSES), 0..4u64, from, 1..6u64)
             .prop_map(|(n, ago, from, half_hours)| Step::Hold(n, ago, from, half_hours)),
+        1 => (prop::option::weighted(0.8, 0..IDS + ADDRESSES), 0..4u64, ordered, 1..6u64)
+            .prop_map(|(n, ago, from, half_hours)| Step::Order(n, ago, from, half_hours)),
+        1 => prop::option::weighted(0.9, level).prop_map(Step::Manager),
         2 => (0..8usize).prop_map(Step::Release),
         3 => (1..4u64).prop_map(Step::Turn),
         1 => prop::sample::select(vec![Downgrade::Allow, Downgrade::Quarantine]).prop_map(Step::Policy),
@@ -1063,6 +1153,7 @@ fn happens(real: &impl Real, steps: &[Step]) {
         for who in (0..ORGANISATIONS.len()).filter(|who| model.may_read(*who).is_ok()) {
             shown(&model, real, who);
         }
+        holds_agree(&model, real);
         if at % 8 == 7 {
             agree(&model, real);
         }

@@ -7,11 +7,11 @@ mod registry;
 mod table;
 
 use super::admission::{self, Held};
-use super::hold::{self, Hold, Reach, Span, Subject};
+use super::hold::{self, Hold, Reach, Rows as _, Span, Subject};
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Done, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row,
-    Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Entries, Extent, HeldObject, Holding, Holds, KeptStatus, Push, Registrar,
+    Releasing, Row, Scan, StoreError, Trail,
 };
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
@@ -263,6 +263,13 @@ impl Holds for Memory {
 
     fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError> {
         Ok(self.tended()?.shelf(collection).holds.clone())
+    }
+
+    fn held(&self, collection: CollectionKey, object: &str) -> Result<HeldObject, StoreError> {
+        let mut state = self.tended()?;
+        let shelf = state.shelf(collection);
+        let (versions, holds) = (shelf.versions(object, None)?, shelf.holds_on(object)?);
+        Ok(HeldObject { versions, holds, spans: shelf.spans()? })
     }
 
     fn tend(&self) -> Result<(), StoreError> {

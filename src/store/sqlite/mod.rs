@@ -20,11 +20,11 @@ pub(super) use scan::plan;
 #[cfg(test)]
 pub(super) use schema::{of_schema, of_schema_from};
 
-use super::hold::Hold;
+use super::hold::{Hold, Rows as _};
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Done, Entries, Extent, Holding, Holds, KeptStatus, Push, Registrar, Releasing, Row,
-    Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Entries, Extent, HeldObject, Holding, Holds, KeptStatus, Push, Registrar,
+    Releasing, Row, Scan, StoreError, Trail,
 };
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
@@ -40,6 +40,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use table::Shelf;
 use uuid::Uuid;
 use writer::Writer;
 
@@ -268,6 +269,15 @@ impl Holds for Sqlite {
 
     fn holds(&self, collection: CollectionKey) -> Result<Vec<Hold>, StoreError> {
         self.read(|connection| hold::holds(connection, collection))
+    }
+
+    fn held(&self, collection: CollectionKey, object: &str) -> Result<HeldObject, StoreError> {
+        self.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let mut shelf = Shelf { connection: &transaction, collection };
+            let (versions, holds) = (shelf.versions(object, None)?, shelf.holds_on(object)?);
+            Ok(HeldObject { versions, holds, spans: shelf.spans()? })
+        })
     }
 
     fn tend(&self) -> Result<(), StoreError> {
