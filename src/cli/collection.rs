@@ -6,7 +6,7 @@ use crate::access::permission::CollectionKey;
 use crate::exchange::Administering;
 use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
-use crate::store::registry::{self, Downgrade, Rules};
+use crate::store::registry::{self, Downgrade, Rule, Rules};
 use crate::taxii::timestamp::Timestamp;
 use clap::{Args, Subcommand};
 
@@ -64,13 +64,11 @@ pub(super) struct RulesToSet {
 }
 
 impl RulesToSet {
-    fn set(&self, rules: &mut Rules) {
-        *rules = Rules {
-            unmarked: self.unmarked.unwrap_or(rules.unmarked),
-            ceiling: self.ceiling.unwrap_or(rules.ceiling),
-            profile: self.profile.unwrap_or(rules.profile),
-            downgrade: self.downgrade.unwrap_or(rules.downgrade),
-        };
+    fn given(self) -> Vec<Rule> {
+        let Self { unmarked, ceiling, profile, downgrade } = self;
+        let levels = [unmarked.map(Rule::Unmarked), ceiling.map(Rule::Ceiling)];
+        let others = [profile.map(Rule::Profile), downgrade.map(Rule::Downgrade)];
+        levels.into_iter().chain(others).flatten().collect()
     }
 }
 
@@ -83,7 +81,7 @@ impl Collection {
         match self {
             Self::Add(add) => add.run(admin),
             Self::Set { collection, rules } => {
-                let now = admin.set_rules(&collection, |known| rules.set(known))?;
+                let now = admin.set_rules(&collection, &rules.given())?;
                 say(&format!("{collection}: {}", in_words(now)))
             }
         }
@@ -104,8 +102,7 @@ impl Add {
         }
         specs.sort();
         specs.dedup();
-        let mut rules = Rules::default();
-        given.set(&mut rules);
+        let rules = Rules::default().with(&given.given());
         // Key and time are the store's to give.
         let (key, created) = (CollectionKey(0), Timestamp::EPOCH);
         say(&admin.add_collection(registry::Collection {

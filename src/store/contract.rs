@@ -3,7 +3,7 @@
 
 use super::hold::{From, Hold, Subject, Until};
 use super::memory::Memory;
-use super::registry::{Change, Collection, Downgrade, Registry, Root, Rules};
+use super::registry::{Change, Collection, Downgrade, Registry, Root, Rule, Rules};
 use super::sqlite::{Ledger, Sqlite};
 use super::{
     Author, Candidate, ChangeError, Deleted, Deletion, Holding, Offer, Push, Registrar as _, Releasing, Row, Scan,
@@ -173,10 +173,8 @@ impl Bench {
         self.store.release(Releasing { collection, collection_id, id, actor: actor() }).unwrap()
     }
 
-    fn set_rules(&self, change: impl FnOnce(&mut Rules)) {
-        let mut rules = self.registry().collections[0].rules;
-        change(&mut rules);
-        self.change(&Change::SetRules(self.collection, rules)).unwrap();
+    fn set_rule(&self, rule: Rule) {
+        self.change(&Change::SetRules(self.collection, vec![rule])).unwrap();
     }
 
     /// When a caller finds what it finds.
@@ -537,7 +535,7 @@ rules! {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Amber)]);
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
         assert_eq!(bench.texts(BERT, Level::Clear, "").len() + bench.count(BERT, Level::Green, ""), 1);
-        bench.set_rules(|rules| rules.downgrade = Downgrade::Quarantine);
+        bench.set_rule(Rule::Downgrade(Downgrade::Quarantine));
         let status = bench.push(ANNA, Level::Red, &[&version(INDICATOR, 3, Level::Clear)]);
         assert!(status.successes()[0].message.as_ref().unwrap().contains("nobody else sees it yet"));
         assert_eq!((bench.count(BERT, Level::Clear, ""), bench.texts(BERT, Level::Red, "")), (0, vec![version(INDICATOR, 2, Level::Green)]));
@@ -548,7 +546,7 @@ rules! {
     }
 
     fn to_delete_and_add_again_loosens_nothing(bench) {
-        bench.set_rules(|rules| rules.downgrade = Downgrade::Quarantine);
+        bench.set_rule(Rule::Downgrade(Downgrade::Quarantine));
         let push = |n, level| bench.push(ANNA, Level::Red, &[&version(INDICATOR, n, level)]).successes()[0].message.clone();
         let delete = |query| bench.delete(bench.world(ANNA, Level::Red), false, INDICATOR, query);
         assert_eq!(push(2, Level::Red), None);
@@ -568,7 +566,7 @@ rules! {
     fn a_policy_that_lasts_longer_or_starts_earlier_is_a_downgrade(bench) {
         let time = |seconds| bench.now().plus_seconds(seconds);
         let dates = |n, from, to| policy(n, &format!(r#""tlp":"green","start_date":"{}","end_date":"{}""#, time(from), time(to)));
-        bench.set_rules(|rules| rules.downgrade = Downgrade::Quarantine);
+        bench.set_rule(Rule::Downgrade(Downgrade::Quarantine));
         bench.push(ANNA, Level::Red, &[&dates(1, -100, 100), &dates(2, -100, 200), &dates(3, 50, 100), &dates(4, 60, 100)]);
         let push = |n, policy| bench.push(ANNA, Level::Red, &[&marked(&version(INDICATOR, n, Level::Green), policy)]).successes()[0].message.clone();
         assert_eq!(push(1, 1), None);
@@ -581,7 +579,7 @@ rules! {
     }
 
     fn what_is_above_the_ceiling_is_refused(bench) {
-        bench.set_rules(|rules| rules.ceiling = Level::Amber);
+        bench.set_rule(Rule::Ceiling(Level::Amber));
         let status = bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::AmberStrict), &observable("198.51.100.1", Level::Amber)]);
         assert_eq!((status.successes().len(), failures(&status)), (1, vec!["its markings make it amber+strict, and this collection takes up to amber".to_owned()]));
     }
@@ -947,7 +945,7 @@ rules! {
         let proofs = [Proof::Key(Fingerprint([5; 32])), Proof::Name { anchor: None, name: name.clone() }, Proof::Name { anchor: Some(anchor.fingerprint), name }, Proof::Secret(terms)];
         let (identity, other) = ("identity--b3bca3c2-1f3d-4b54-b44f-dac42c3a8f01", "identity--a3bca3c2-1f3d-4b54-b44f-dac42c3a8f01");
         bench.change(&Change::SetGrant(grant)).unwrap();
-        bench.change(&Change::SetAnchor(anchor.clone())).unwrap();
+        bench.change(&Change::BindAnchor(anchor.clone())).unwrap();
         for proof in &proofs {
             bench.change(&Change::AddCredential(credential(anna, proof.clone()))).unwrap();
         }
@@ -963,6 +961,9 @@ rules! {
         assert!(organisation.suspended && organisation.identities == [other, identity]);
         assert_eq!(registry.generation, bench.store.generation().unwrap());
         assert_ne!(registry.generation, before);
+        let bert = bench.organisation(BERT);
+        bench.change(&Change::BindAnchor(Anchor { organisations: vec![bert], ..anchor.clone() })).unwrap();
+        assert_eq!(bench.registry().anchors[0].organisations, [anna, bert]);
         bench.change(&Change::RevokeGrant(anna, bench.collection)).unwrap();
         let (first, second) = (&registry.credentials[0], &registry.credentials[1]);
         bench.change(&Change::RevokeCredential(first.key, Timestamp::from_micros(3))).unwrap();
@@ -972,7 +973,10 @@ rules! {
         bench.change(&Change::WithdrawIdentity(other.into())).unwrap();
         bench.change(&Change::Suspend(anna, false)).unwrap();
         let rules = Rules { unmarked: Level::Clear, ceiling: Level::Amber, profile: Profile::Strict, downgrade: Downgrade::Quarantine };
-        bench.change(&Change::SetRules(bench.collection, rules)).unwrap();
+        // One after the other, as by operators who know nothing of each other.
+        for rule in [Rule::Unmarked(Level::Clear), Rule::Ceiling(Level::Amber), Rule::Profile(Profile::Strict), Rule::Downgrade(Downgrade::Quarantine)] {
+            bench.set_rule(rule);
+        }
         let registry = bench.registry();
         assert!(registry.grants.is_empty() && registry.anchors.is_empty());
         assert_eq!(registry.credential(first.key).unwrap().revoked, Some(Timestamp::from_micros(3)));
@@ -995,7 +999,7 @@ rules! {
         let anchor = Anchor { fingerprint: Fingerprint([6; 32]), subject: String::new(), not_after: Timestamp::EPOCH, organisations: vec![anna] };
         bench.change(&Change::AddCredential(credential(anna, key.clone()))).unwrap();
         bench.change(&Change::DeclareIdentity(anna, identity.into())).unwrap();
-        bench.change(&Change::SetAnchor(anchor.clone())).unwrap();
+        bench.change(&Change::BindAnchor(anchor.clone())).unwrap();
         let revoked = bench.registry().credentials[0].key;
         bench.change(&Change::RevokeCredential(revoked, Timestamp::EPOCH)).unwrap();
         let before = Registry { generation: 0, ..bench.registry() };
@@ -1023,9 +1027,10 @@ rules! {
             Change::DeclareIdentity(bert, "indicator--b3bca3c2-1f3d-4b54-b44f-dac42c3a8f01".into()),
             Change::DeclareIdentity(bert, identity.to_uppercase()),
             Change::WithdrawIdentity("identity--a3bca3c2-1f3d-4b54-b44f-dac42c3a8f01".into()),
-            Change::SetAnchor(Anchor { organisations: vec![], ..anchor }),
+            Change::BindAnchor(Anchor { organisations: vec![], ..anchor }),
             Change::RemoveAnchor(Fingerprint([5; 32])),
-            Change::SetRules(bench.collection, Rules { unmarked: Level::Amber, ceiling: Level::Green, ..Rules::default() }),
+            Change::SetRules(bench.collection, vec![Rule::Unmarked(Level::Amber), Rule::Ceiling(Level::Green)]),
+            Change::SetRules(bench.collection, vec![Rule::Ceiling(Level::Clear)]),
             Change::RevokeGrant(bench.organisation(ANNA), bench.collection),
         ] {
             assert!(matches!(bench.change(&change), Err(ChangeError::Refused(_))), "{change:?}");

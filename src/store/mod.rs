@@ -15,6 +15,7 @@ pub mod hold;
 pub mod memory;
 pub mod order;
 pub mod registry;
+mod rules;
 pub mod sqlite;
 
 use crate::access::organisation::OrganisationKey;

@@ -1,11 +1,12 @@
 //! The registry: API roots, collections, organisations, credentials and grants; and
 //! which changes it admits.
 
+pub use super::rules::{Downgrade, Rule, Rules};
+
 use crate::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof};
 use crate::access::level::Level;
 use crate::access::organisation::{self, Organisation, OrganisationKey};
 use crate::access::permission::{CollectionKey, Grant};
-use crate::stix::finding::Profile;
 use crate::stix::head::Spec;
 use crate::stix::id::Id;
 use crate::taxii::api_root;
@@ -14,7 +15,6 @@ use crate::taxii::timestamp::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
-use std::str::FromStr;
 use uuid::Uuid;
 
 /// An API root: it answers at `/NAME/`.
@@ -50,62 +50,6 @@ pub struct Collection {
     pub created: Timestamp,
 }
 
-/// What a collection does with what it is sent, from now on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Rules {
-    /// The level of objects without a marking that says one.
-    pub unmarked: Level,
-    /// The highest level that it takes.
-    pub ceiling: Level,
-    /// How strictly it judges.
-    pub profile: Profile,
-    /// What becomes of a new version with a lower level than the one before.
-    pub downgrade: Downgrade,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        let (unmarked, ceiling) = (Level::Green, Level::Red);
-        Self { unmarked, ceiling, profile: Profile::Standard, downgrade: Downgrade::Allow }
-    }
-}
-
-/// What becomes of a new version of an object that may travel further than the one before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Downgrade {
-    /// It is as any other: its owner decides how far it travels.
-    #[default]
-    Allow,
-    /// Nobody but its owner sees it until who manages the collection releases it.
-    Quarantine,
-}
-
-impl Downgrade {
-    /// As commands write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Quarantine => "quarantine",
-        }
-    }
-}
-
-impl FromStr for Downgrade {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = [Self::Allow, Self::Quarantine].into_iter().find(|known| known.as_str() == text);
-        known.ok_or_else(|| format!("{text:?} is no policy for downgrades: use allow or quarantine"))
-    }
-}
-
-impl fmt::Display for Downgrade {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// All of the registry, at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registry {
@@ -125,15 +69,16 @@ pub struct Registry {
     pub grants: Vec<Grant>,
 }
 
-/// A change of the registry.
+/// A change of the registry. It says what is to change and nothing else: somebody else may be changing the
+/// rest at the same time.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A new API root.
     AddRoot(Root),
     /// A new collection; its key is given by the store.
     AddCollection(Collection),
-    /// A collection goes by these rules from now on; what it holds stays.
-    SetRules(CollectionKey, Rules),
+    /// A collection goes by these rules from now on, and by its others as before; what it holds stays.
+    SetRules(CollectionKey, Vec<Rule>),
     /// A new organisation, by name and title.
     AddOrganisation {
         /// Its short name.
@@ -155,8 +100,8 @@ pub enum Change {
     EndCredential(CredentialKey, Timestamp),
     /// A credential counts no longer since this time, and never will again.
     RevokeCredential(CredentialKey, Timestamp),
-    /// A trust anchor may speak for these organisations, and for no others.
-    SetAnchor(Anchor),
+    /// A trust anchor may speak for these organisations, too.
+    BindAnchor(Anchor),
     /// A trust anchor may speak for nobody.
     RemoveAnchor(Fingerprint),
     /// An organisation gets these rights in a collection, in place of those it had.
@@ -247,13 +192,16 @@ impl Registry {
             Change::WithdrawIdentity(identity) => refuse_if(self.identity_of(identity).is_none(), || {
                 format!("no organisation declares {identity}: see `list`")
             }),
-            Change::SetAnchor(anchor) => refuse_if(anchor.organisations.is_empty(), || {
+            Change::BindAnchor(anchor) => refuse_if(anchor.organisations.is_empty(), || {
                 "a trust anchor speaks for at least one organisation".to_owned()
             }),
             Change::RemoveAnchor(fingerprint) => refuse_if(self.anchor(*fingerprint).is_none(), || {
                 format!("no trust anchor has the fingerprint {fingerprint}: see `anchor list`")
             }),
-            Change::SetRules(_, rules) => check_rules(*rules),
+            Change::SetRules(key, changed) => {
+                let known = self.collection_by_key(*key).map(|collection| collection.rules);
+                check_rules(known.unwrap_or_default().with(changed))
+            }
             Change::Suspend(..) | Change::RenewCredential(..) | Change::EndCredential(..) | Change::SetGrant(_) => {
                 Ok(())
             }
@@ -388,7 +336,7 @@ impl Change {
             Self::RenewCredential(key, ..) | Self::EndCredential(key, _) | Self::RevokeCredential(key, _) => {
                 json(registry.credential(*key))
             }
-            Self::SetAnchor(anchor) => json(registry.anchor(anchor.fingerprint)),
+            Self::BindAnchor(anchor) => json(registry.anchor(anchor.fingerprint)),
             Self::RemoveAnchor(fingerprint) => json(registry.anchor(*fingerprint)),
             Self::SetGrant(grant) => json(registry.grant(grant.organisation, grant.collection)),
             Self::RevokeGrant(organisation, collection) => json(registry.grant(*organisation, *collection)),
@@ -428,13 +376,9 @@ impl fmt::Display for Change {
             Self::AddCollection(collection) => {
                 write!(f, "add collection {} to API root {}", collection.id, collection.root)
             }
-            Self::SetRules(collection, rules) => {
-                let Rules { unmarked, ceiling, profile, downgrade } = rules;
-                write!(
-                    f,
-                    "set the rules of collection {}: unmarked {unmarked}, ceiling {ceiling}, profile {profile}, downgrade {downgrade}",
-                    collection.0
-                )
+            Self::SetRules(collection, changed) => {
+                let changed: Vec<String> = changed.iter().map(Rule::to_string).collect();
+                write!(f, "set rules of collection {}: {}", collection.0, changed.join(", "))
             }
             Self::AddOrganisation { name, .. } => write!(f, "add organisation {name}"),
             Self::Suspend(organisation, true) => write!(f, "suspend organisation {}", organisation.0),
@@ -455,7 +399,7 @@ impl fmt::Display for Change {
             }
             Self::EndCredential(key, ends) => write!(f, "end credential {} at {ends}", key.0),
             Self::RevokeCredential(key, _) => write!(f, "revoke credential {}", key.0),
-            Self::SetAnchor(anchor) => {
+            Self::BindAnchor(anchor) => {
                 let organisations: Vec<i64> = anchor.organisations.iter().map(|organisation| organisation.0).collect();
                 write!(f, "bind trust anchor {} to organisations {organisations:?}", anchor.fingerprint)
             }

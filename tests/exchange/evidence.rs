@@ -11,7 +11,7 @@ use crate::support::{EMPTY, MISSING, NO, RW, Server, WO};
 use entente::access::level::Level;
 use entente::audit::digest;
 use entente::clock::stopwatch;
-use entente::store::registry::Downgrade;
+use entente::store::registry::{Downgrade, Rule};
 use entente::taxii::timestamp::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -161,7 +161,7 @@ fn a_hold_that_the_server_places_by_itself_is_told_of_too() {
     let clock = Turnable::default();
     let server = Server::with(Setup { clock: clock.clock(), ..Setup::default() });
     let (writer, trail) = (server.actor("writer"), Trail::of(&server));
-    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    server.admin.set_rules(RW, &[Rule::Downgrade(Downgrade::Quarantine)]).unwrap();
     let marked_by = |n: usize, version: u32| {
         versioned("indicator", n, version, &format!(r#","object_marking_refs":["{}"]"#, id("marking-definition", n)))
     };
@@ -355,7 +355,7 @@ fn who_looks_at_the_holds_of_a_collection_is_told_of() {
     let headers = [("Accept", TAXII)];
     manager.get(&holds).must_be(200);
     until("an entry", || trail.all("read").iter().any(|entry| entry["resource"] == "holds" && entry["items"] == 0));
-    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    server.admin.set_rules(RW, &[Rule::Downgrade(Downgrade::Quarantine)]).unwrap();
     for version in [marked(1, 1, Level::Amber), marked(1, 2, Level::Green)] {
         server.actor("writer").post(&objects(RW), &envelope(&[version])).must_be(202);
     }

@@ -8,7 +8,7 @@ use crate::support::server::{Setup, collection, manifest, object, objects, versi
 use crate::support::{RW, Server};
 use entente::access::level::Level;
 use entente::exchange::Rights;
-use entente::store::registry::Downgrade;
+use entente::store::registry::{Downgrade, Rule};
 use entente::taxii::timestamp::Timestamp;
 use serde_json::json;
 use std::time::Duration;
@@ -200,7 +200,7 @@ fn a_manager_is_told_of_what_it_placed_and_of_what_is_not_from_it_and_on_what_it
 #[test]
 fn what_waits_for_a_manager_is_shown_to_those_who_read_up_to_all_levels_of_it() {
     let (server, clock) = server();
-    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    server.admin.set_rules(RW, &[Rule::Downgrade(Downgrade::Quarantine)]).unwrap();
     let [writer, manager] = ["writer", "manager"].map(|name| server.actor(name));
     let deputy = deputy(&server, Level::Amber);
     let (unknown, starting) = (id("marking-definition", 77), id("marking-definition", 78));

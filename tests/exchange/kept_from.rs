@@ -14,7 +14,7 @@ use crate::support::server::RW;
 use entente::access::level::Level;
 use entente::exchange::Rights;
 use entente::stix::marking::TLP;
-use entente::store::registry::Downgrade;
+use entente::store::registry::{Downgrade, Rule};
 use entente::taxii::filter::Filter;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -215,7 +215,7 @@ impl Twins {
                 self.second.store.tend().unwrap();
             }
             Step::Policy(downgrade) => {
-                self.second.admin.set_rules(RW, |rules| rules.downgrade = *downgrade).unwrap();
+                self.second.admin.set_rules(RW, &[Rule::Downgrade(*downgrade)]).unwrap();
             }
             _ => {}
         }
@@ -226,7 +226,7 @@ impl Twins {
         let Some(owner) = entries.iter().map(|entry| ORGANISATIONS[entry.owner]).next() else { return };
         let texts: Vec<String> = entries.iter().map(|entry| entry.text.clone()).collect();
         let rules = self.second.admin.collection(RW).unwrap().rules;
-        self.second.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Allow).unwrap();
+        self.second.admin.set_rules(RW, &[Rule::Downgrade(Downgrade::Allow)]).unwrap();
         let manage = owner == ORGANISATIONS[WEST];
         let grant = |read| self.second.grant(owner, RW, Some(Rights { read, write: true, manage, relay: true }));
         let needed: Vec<usize> = entries.iter().flat_map(Entry::needed_definitions).collect();
@@ -241,7 +241,7 @@ impl Twins {
                 assert_eq!(self.second.release(hold["id"].as_str().unwrap()), 200);
             }
         }
-        self.second.admin.set_rules(RW, |changed| *changed = rules).unwrap();
+        self.second.admin.set_rules(RW, &[Rule::Downgrade(rules.downgrade)]).unwrap();
     }
 
     /// What came to the member together: of one owner, a microsecond apart. Not what was there already.

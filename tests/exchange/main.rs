@@ -37,6 +37,7 @@ mod names;
 mod negotiation;
 mod object;
 mod objects;
+mod operators;
 mod ops;
 mod order;
 mod originators;

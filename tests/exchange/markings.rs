@@ -8,7 +8,7 @@ use crate::support::{RW, Server};
 use entente::access::level::Level;
 use entente::exchange::Rights;
 use entente::stix::marking::TLP;
-use entente::store::registry::Downgrade;
+use entente::store::registry::{Downgrade, Rule};
 use entente::taxii::timestamp::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -164,10 +164,7 @@ fn predefined_markings_are_served_when_asked_for_by_id() {
 #[test]
 fn a_collection_takes_nothing_above_its_ceiling_and_quarantines_downgrades_if_told_to() {
     let server = Server::start();
-    server
-        .admin
-        .set_rules(RW, |rules| (rules.ceiling, rules.downgrade) = (Level::Amber, Downgrade::Quarantine))
-        .unwrap();
+    server.admin.set_rules(RW, &[Rule::Ceiling(Level::Amber), Rule::Downgrade(Downgrade::Quarantine)]).unwrap();
     let [reader, writer, manager] = ["reader", "writer", "manager"].map(|name| server.actor(name));
     let at = |n, version, level| {
         versioned("indicator", n, version, &format!(r#","object_marking_refs":["{}"]"#, tlp(level)))
@@ -188,7 +185,7 @@ fn a_collection_takes_nothing_above_its_ceiling_and_quarantines_downgrades_if_to
 #[test]
 fn a_downgrade_that_nobody_has_decided_about_does_not_open_the_way_for_the_next() {
     let server = Server::start();
-    server.admin.set_rules(RW, |rules| rules.downgrade = Downgrade::Quarantine).unwrap();
+    server.admin.set_rules(RW, &[Rule::Downgrade(Downgrade::Quarantine)]).unwrap();
     let [reader, writer] = ["reader", "writer"].map(|name| server.actor(name));
     let at = |n, version, marking: &str| {
         versioned("indicator", n, version, &format!(r#","object_marking_refs":["{marking}"]"#))

@@ -14,7 +14,7 @@ use crate::support::{Answer, Server};
 use entente::access::level::Level;
 use entente::exchange::{Administering, Rights, Wanted};
 use entente::stix::marking::TLP;
-use entente::store::registry::{Downgrade, Rules};
+use entente::store::registry::{Downgrade, Rule, Rules};
 use entente::store::{Row, Store};
 use entente::taxii::timestamp::Timestamp;
 use proptest::collection::vec;
@@ -768,7 +768,7 @@ pub fn take(model: &mut Model, real: &impl Real, step: &Step) {
             model.turn(*half_hours);
         }
         Step::Policy(downgrade) => {
-            real.admin().set_rules(RW, |rules| rules.downgrade = *downgrade).unwrap();
+            real.admin().set_rules(RW, &[Rule::Downgrade(*downgrade)]).unwrap();
             model.downgrade = *downgrade;
         }
     }

@@ -8,6 +8,7 @@ use crate::access::proof::secret;
 use crate::store::ChangeError;
 use crate::store::registry::Change;
 use crate::taxii::timestamp::Timestamp;
+use std::collections::BTreeSet;
 
 impl Administering {
     /// Adds an organisation.
@@ -32,19 +33,13 @@ impl Administering {
 
     /// Lets a trust anchor speak for these organisations besides those that it speaks for already.
     pub fn bind_anchor(&self, certificate: &Certificate, organisations: &[String]) -> Result<(), ChangeError> {
-        let registry = self.exchange.registry()?;
-        let bound = registry.anchor(certificate.fingerprint).map(|anchor| anchor.organisations.clone());
-        let mut keys: Vec<OrganisationKey> = bound.unwrap_or_default();
-        for name in organisations {
-            keys.push(self.organisation(name)?.key);
-        }
-        keys.sort();
-        keys.dedup();
-        self.change(&Change::SetAnchor(Anchor {
+        let keys = organisations.iter().map(|name| Ok(self.organisation(name)?.key));
+        let organisations = keys.collect::<Result<BTreeSet<OrganisationKey>, ChangeError>>()?;
+        self.change(&Change::BindAnchor(Anchor {
             fingerprint: certificate.fingerprint,
             subject: certificate.subject.clone(),
             not_after: certificate.not_after,
-            organisations: keys,
+            organisations: organisations.into_iter().collect(),
         }))
     }
 

@@ -14,7 +14,7 @@ use crate::access::organisation::Organisation;
 use crate::access::permission::Grant;
 use crate::audit::Actor;
 use crate::clock::Clock;
-use crate::store::registry::{Change, Collection, Refused, Registry, Root, Rules};
+use crate::store::registry::{Change, Collection, Refused, Registry, Root, Rule, Rules};
 use crate::store::{ChangeError, Extent, Store, StoreError};
 use crate::taxii::timestamp::Timestamp;
 use std::sync::Arc;
@@ -56,12 +56,10 @@ impl Administering {
         Ok(id)
     }
 
-    /// Makes a collection go by other rules from now on, and gives them.
-    pub fn set_rules(&self, collection: &str, change: impl FnOnce(&mut Rules)) -> Result<Rules, ChangeError> {
-        let Collection { key, mut rules, .. } = self.collection(collection)?;
-        change(&mut rules);
-        self.change(&Change::SetRules(key, rules))?;
-        Ok(rules)
+    /// Makes a collection go by these rules from now on, and gives all that it has then.
+    pub fn set_rules(&self, collection: &str, changed: &[Rule]) -> Result<Rules, ChangeError> {
+        self.change(&Change::SetRules(self.collection(collection)?.key, changed.to_vec()))?;
+        Ok(self.collection(collection)?.rules)
     }
 
     /// Gives an organisation exactly these rights in a collection. `None`: it may not even know of it.

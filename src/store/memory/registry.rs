@@ -15,8 +15,8 @@ impl Registry {
                 self.collections.push(Collection { key: CollectionKey(key), ..collection });
                 self.collections.sort_by(|a, b| a.id.cmp(&b.id));
             }
-            Change::SetRules(key, rules) => {
-                let set = |collection: &mut Collection| collection.rules = rules;
+            Change::SetRules(key, changed) => {
+                let set = |collection: &mut Collection| collection.rules = collection.rules.with(&changed);
                 self.collections.iter_mut().filter(|collection| collection.key == key).for_each(set);
             }
             Change::AddOrganisation { name, title } => {
@@ -41,7 +41,11 @@ impl Registry {
             }),
             Change::EndCredential(key, ends) => self.with_credential(key, |found| found.ends = Some(ends)),
             Change::RevokeCredential(key, at) => self.with_credential(key, |found| found.revoked = Some(at)),
-            Change::SetAnchor(anchor) => {
+            Change::BindAnchor(mut anchor) => {
+                let bound = self.anchor(anchor.fingerprint).map(|known| known.organisations.clone());
+                anchor.organisations.extend(bound.unwrap_or_default());
+                anchor.organisations.sort();
+                anchor.organisations.dedup();
                 self.anchors.retain(|other| other.fingerprint != anchor.fingerprint);
                 self.anchors.push(anchor);
                 self.anchors.sort_by_key(|anchor| anchor.fingerprint);

@@ -7,7 +7,7 @@ use crate::access::permission::{CollectionKey, Grant};
 use crate::access::proof::certificate::Name;
 use crate::stix::head::Spec;
 use crate::store::StoreError;
-use crate::store::registry::{Change, Collection, Registry, Root, Rules};
+use crate::store::registry::{Change, Collection, Registry, Root, Rule, Rules};
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::types::FromSqlError;
 use rusqlite::{Connection, Row, ToSql, params};
@@ -159,7 +159,9 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
             execute("INSERT INTO root (name, title) VALUES (?, ?)", params![root.name, root.title])?;
         }
         Change::AddCollection(collection) => add_collection(connection, collection)?,
-        Change::SetRules(collection, rules) => set_rules(connection, *collection, *rules)?,
+        Change::SetRules(collection, changed) => {
+            changed.iter().try_for_each(|rule| set_rule(connection, *collection, *rule))?;
+        }
         Change::AddOrganisation { name, title } => {
             execute("INSERT INTO organisation (name, title) VALUES (?, ?)", params![name, title])?;
         }
@@ -181,7 +183,7 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
         Change::RevokeCredential(key, at) => {
             execute("UPDATE credential SET revoked = ? WHERE key = ?", params![at.micros(), key.0])?;
         }
-        Change::SetAnchor(anchor) => set_anchor(connection, anchor)?,
+        Change::BindAnchor(anchor) => bind_anchor(connection, anchor)?,
         Change::RemoveAnchor(fingerprint) => {
             execute("DELETE FROM anchor_for WHERE anchor = ?", params![fingerprint.0])?;
             execute("DELETE FROM anchor WHERE fingerprint = ?", params![fingerprint.0])?;
@@ -201,8 +203,10 @@ pub(super) fn change(connection: &Connection, change: &Change) -> Result<(), Sto
 }
 
 fn add_collection(connection: &Connection, collection: &Collection) -> Result<(), StoreError> {
-    const SQL: &str = "INSERT INTO collection (id, root, title, description, alias, specs, created, unmarked, newest)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?7 - 1)";
+    const SQL: &str = "INSERT INTO collection (id, root, title, description, alias, specs, created, newest,
+            unmarked, ceiling, profile, downgrade)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7 - 1, ?8, ?9, ?10, ?11)";
+    let Rules { unmarked, ceiling, profile, downgrade } = collection.rules;
     let specs: Vec<&str> = collection.specs.iter().map(|spec| spec.as_str()).collect();
     connection.execute(
         SQL,
@@ -214,17 +218,31 @@ fn add_collection(connection: &Connection, collection: &Collection) -> Result<()
             collection.alias,
             specs.join(","),
             collection.created.micros(),
+            unmarked.rank(),
+            ceiling.rank(),
+            profile.as_str(),
+            downgrade.as_str(),
         ],
     )?;
-    set_rules(connection, CollectionKey(connection.last_insert_rowid()), collection.rules)
+    Ok(())
 }
 
-fn set_rules(connection: &Connection, collection: CollectionKey, rules: Rules) -> Result<(), StoreError> {
-    const SQL: &str = "UPDATE collection SET unmarked = ?, ceiling = ?, profile = ?, downgrade = ? WHERE key = ?";
-    let Rules { unmarked, ceiling, profile, downgrade } = rules;
-    let values = params![unmarked.rank(), ceiling.rank(), profile.as_str(), downgrade.as_str(), collection.0];
-    connection.execute(SQL, values)?;
-    Ok(())
+fn set_rule(connection: &Connection, CollectionKey(collection): CollectionKey, rule: Rule) -> Result<(), StoreError> {
+    let execute = |sql: &str, values: &[&dyn ToSql]| connection.execute(sql, values).map(drop);
+    Ok(match rule {
+        Rule::Unmarked(level) => {
+            execute("UPDATE collection SET unmarked = ? WHERE key = ?", params![level.rank(), collection])
+        }
+        Rule::Ceiling(level) => {
+            execute("UPDATE collection SET ceiling = ? WHERE key = ?", params![level.rank(), collection])
+        }
+        Rule::Profile(profile) => {
+            execute("UPDATE collection SET profile = ? WHERE key = ?", params![profile.as_str(), collection])
+        }
+        Rule::Downgrade(downgrade) => {
+            execute("UPDATE collection SET downgrade = ? WHERE key = ?", params![downgrade.as_str(), collection])
+        }
+    }?)
 }
 
 fn add_credential(connection: &Connection, credential: &Credential) -> Result<(), StoreError> {
@@ -246,17 +264,16 @@ fn add_credential(connection: &Connection, credential: &Credential) -> Result<()
     Ok(())
 }
 
-fn set_anchor(connection: &Connection, anchor: &Anchor) -> Result<(), StoreError> {
+fn bind_anchor(connection: &Connection, anchor: &Anchor) -> Result<(), StoreError> {
     let Anchor { fingerprint, subject, not_after, organisations } = anchor;
     connection.execute(
         "INSERT INTO anchor (fingerprint, subject, not_after) VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET subject = ?2, not_after = ?3",
         params![fingerprint.0, subject, not_after.micros()],
     )?;
-    connection.execute("DELETE FROM anchor_for WHERE anchor = ?", params![fingerprint.0])?;
     for organisation in organisations {
         let values = params![fingerprint.0, organisation.0];
-        connection.execute("INSERT INTO anchor_for (anchor, organisation) VALUES (?, ?)", values)?;
+        connection.execute("INSERT OR IGNORE INTO anchor_for (anchor, organisation) VALUES (?, ?)", values)?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use entente::store::sqlite::Sqlite;
 use entente::taxii::filter::{Endpoint, Query};
 use entente::taxii::status::Status;
 use entente::taxii::timestamp::Timestamp;
+use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -109,6 +110,11 @@ impl Inside {
         let filter = Query::parse(query, Endpoint::Deletion).unwrap().filter.unwrap_or_default();
         let deleted = self.session(name).deleting(ROOT, collection).and_then(|deleting| deleting.delete(id, filter));
         deleted.map_or_else(|error| status(&error), |_| 200)
+    }
+
+    /// Where the store is, if it is on disk.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The texts of the audit trail.

@@ -15,7 +15,7 @@ use entente::stix::finding::Profile;
 use entente::stix::head::Spec;
 use entente::store::Store;
 use entente::store::memory::Memory;
-use entente::store::registry::{Collection, Rules};
+use entente::store::registry::{Collection, Rule, Rules};
 use entente::store::sqlite::Sqlite;
 use entente::taxii::timestamp::Timestamp;
 use std::io::{Read as _, Write as _};
@@ -214,7 +214,7 @@ impl Server {
     #[must_use]
     pub fn judging_by(self, profile: Profile) -> Self {
         for collection in self.admin.overview().unwrap().registry.collections {
-            self.admin.set_rules(&collection.id, |rules| rules.profile = profile).unwrap();
+            self.admin.set_rules(&collection.id, &[Rule::Profile(profile)]).unwrap();
         }
         self
     }
