@@ -1,6 +1,6 @@
 //! `entente org`
 
-use super::{Failure, say};
+use super::{Failure, say, warn};
 use crate::exchange::Administering;
 use clap::Subcommand;
 
@@ -53,7 +53,12 @@ impl Org {
                 say(&format!("{name} is let in again"))
             }
             Self::Identity { name, identity, withdraw: false } => {
-                admin.declare_identity(&name, &identity)?;
+                for (collection, other) in admin.declare_identity(&name, &identity)? {
+                    warn(&format!(
+                        "{other} has sent {identity} to {collection} before. What it sent stays there, as its own: if it is \
+                         false, whoever manages the collection can delete it. From now on only {name} adds versions."
+                    ))?;
+                }
                 say(&format!("{identity} is {name}'s"))
             }
             Self::Identity { identity, withdraw: true, .. } => {

@@ -5,14 +5,13 @@ use crate::access::permission::{Grant, World};
 use crate::access::terms::Terms;
 use crate::audit::Actor;
 use crate::stix::finding::Report;
-use crate::stix::head::Head;
 use crate::stix::json;
 use crate::stix::judge::{Judge, Judged};
 use crate::stix::rules::version::Lineage;
 use crate::stix::rules::{DANGLING, references};
 use crate::stix::sharing::Sharing;
 use crate::store::registry::{Collection, Registry};
-use crate::store::{Author, Candidate, Offer, Push, StoreError};
+use crate::store::{Author, Candidate, Declared, Offer, Push, StoreError};
 use crate::taxii::objects::{BodyError, Envelope};
 use crate::taxii::status::{self, Details, Status};
 use crate::taxii::timestamp::Timestamp;
@@ -170,11 +169,7 @@ impl Writing {
     }
 
     /// Why an object that is good STIX has no place here, with the pointer to what is wrong.
-    fn refusal(&self, object: &Value, head: &Head) -> Option<&'static str> {
-        let declared = self.registry.identity_of(head.id.as_str());
-        if !self.manage && declared.is_some_and(|organisation| organisation.key != self.world.organisation) {
-            return Some("/id: is declared by another organisation as its identity: only that one adds versions of it");
-        }
+    fn refusal(&self, object: &Value) -> Option<&'static str> {
         if Sharing::of(object).is_some_and(|sharing| sharing.classified) {
             tracing::error!(
                 collection = self.collection.id,
@@ -196,9 +191,18 @@ impl Writing {
         }
     }
 
+    /// Whose identity an id is declared to be.
+    fn declared(&self, id: &str) -> Declared {
+        match self.registry.identity_of(id) {
+            None => Declared::Nobodys,
+            Some(organisation) if organisation.key == self.world.organisation => Declared::Submitters,
+            Some(_) => Declared::Anothers,
+        }
+    }
+
     fn offer(&self, text: &Bytes, at: usize, requested: Timestamp, judged: Judged) -> Offer {
         let Judged { object, head, verdict } = judged;
-        let refused = object.as_ref().zip(head.as_ref()).and_then(|(object, head)| self.refusal(object, head));
+        let refused = object.as_ref().and_then(|object| self.refusal(object));
         match (object, head) {
             (Some(object), Some(_))
                 if !verdict.is_refused()
@@ -212,6 +216,7 @@ impl Writing {
                 lineage: Lineage::of(&object),
                 says: Sharing::of(&object).as_ref().map(Terms::from),
                 author: self.author(&object),
+                declared: self.declared(head.id.as_str()),
                 text: text.clone(),
                 head,
                 verdict: verdict.shortened(status::TOLD),

@@ -6,8 +6,8 @@ use super::memory::Memory;
 use super::registry::{Change, Collection, Downgrade, Registry, Root, Rule, Rules};
 use super::sqlite::{Ledger, Sqlite};
 use super::{
-    Author, Candidate, ChangeError, Deleted, Deletion, Holding, Offer, Push, Registrar as _, Releasing, Row, Scan,
-    Store, Trail as _,
+    Author, Candidate, ChangeError, Declared, Deleted, Deletion, Holding, Offer, Push, Registrar as _, Releasing, Row,
+    Scan, Store, Trail as _,
 };
 use crate::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof, Secret};
 use crate::access::level::Level;
@@ -281,6 +281,7 @@ fn candidate(text: &str) -> Candidate {
         head,
         says: Sharing::of(&object).as_ref().map(Terms::from),
         author,
+        declared: Declared::Nobodys,
         text: Bytes::copy_from_slice(text.as_bytes()),
         content: json::digest(&object),
         lineage: Lineage::of(&object),

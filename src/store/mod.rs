@@ -86,6 +86,9 @@ pub trait Entries: Send + Sync + 'static {
     /// Deletes versions of one object, in one step.
     fn delete(&self, deletion: Deletion) -> Result<Deleted, StoreError>;
 
+    /// Whose a versioned id is, if it ever was there.
+    fn owner(&self, collection: CollectionKey, id: &str) -> Result<Option<OrganisationKey>, StoreError>;
+
     /// Which of these ids name nothing that a world sees.
     fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError>;
 
@@ -246,6 +249,8 @@ pub struct Candidate {
     pub says: Option<Terms>,
     /// Whom it names as its creator.
     pub author: Author,
+    /// Whose identity its id is declared to be.
+    pub declared: Declared,
     /// What its sender is told, although it can be stored.
     pub verdict: Verdict,
 }
@@ -257,6 +262,17 @@ pub enum Author {
     Submitter,
     /// An identity that is not the submitter's.
     Another,
+}
+
+/// Whose identity an id is declared to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// Nobody's.
+    Nobodys,
+    /// Its submitter's.
+    Submitters,
+    /// Another organisation's.
+    Anothers,
 }
 
 /// A request to place a hold.

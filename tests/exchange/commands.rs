@@ -631,3 +631,17 @@ fn check_finds_what_is_odd_about_secrets_and_their_listener() {
     }
     assert!(check().contains("a fallback listener and no secret"), "{}", check());
 }
+
+#[test]
+fn who_declares_an_identity_is_told_who_has_sent_it_before() {
+    let installation = Installation::furnished();
+    installation.run(&["org", "add", "other", "--title", "Another"]);
+    let file = installation.path("objects.ndjson");
+    fs::write(&file, versioned("identity", 1, 1, r#","identity_class":"group""#)).unwrap();
+    installation.run(&["import", "all", file.to_str().unwrap(), "--org", "other"]);
+    for (n, expected) in [(1, true), (2, false)] {
+        let output = installation.try_run(&["org", "identity", "org", &id("identity", n)]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && said.contains("other has sent identity--") == expected, "{said}");
+    }
+}

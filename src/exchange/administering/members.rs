@@ -21,9 +21,18 @@ impl Administering {
         self.change(&Change::Suspend(self.organisation(organisation)?.key, suspended))
     }
 
-    /// Makes a STIX identity an organisation's own.
-    pub fn declare_identity(&self, organisation: &str, identity: &str) -> Result<(), ChangeError> {
-        self.change(&Change::DeclareIdentity(self.organisation(organisation)?.key, identity.to_owned()))
+    /// Makes a STIX identity an organisation's own. Gives the collections where it is another's so far: by id,
+    /// with that one's name. What that one sent stays there, and only who declares it adds versions from now on.
+    pub fn declare_identity(&self, organisation: &str, identity: &str) -> Result<Vec<(String, String)>, ChangeError> {
+        let declarer = self.organisation(organisation)?.key;
+        self.change(&Change::DeclareIdentity(declarer, identity.to_owned()))?;
+        let (registry, mut earlier) = (self.exchange.registry()?, Vec::new());
+        for collection in &registry.collections {
+            let owner = self.exchange.store.owner(collection.key, identity)?.filter(|owner| *owner != declarer);
+            let owner = owner.and_then(|owner| registry.organisation_by_key(owner));
+            earlier.extend(owner.map(|owner| (collection.id.clone(), owner.name.clone())));
+        }
+        Ok(earlier)
     }
 
     /// Makes a STIX identity nobody's.

@@ -11,7 +11,7 @@ use crate::stix::json::{self, Digest};
 use crate::stix::rules::version::Lineage;
 use crate::stix::sharing::Sharing;
 use crate::store::hold::{self, Hold, Reach, Until};
-use crate::store::{Author, Candidate, Offer, Push, StoreError};
+use crate::store::{Author, Candidate, Declared, Offer, Push, StoreError};
 use crate::taxii::timestamp::Timestamp;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -247,8 +247,10 @@ impl<'p> Admission<'p> {
         let id = candidate.head.id.as_str();
         let owner = table.owner(id)?;
         let is_new = owner.is_none() && !self.first.contains_key(id);
-        let owner = owner.unwrap_or(self.submitter());
-        let may_add = owner == self.submitter() || self.push.manage;
+        let is_declared = candidate.declared == Declared::Submitters;
+        let owner = owner.filter(|_| !is_declared).unwrap_or(self.submitter());
+        let is_own = owner == self.submitter() && candidate.declared != Declared::Anothers;
+        let may_add = is_own || self.push.manage;
         if let Some(held) = table.version(id, candidate.head.spec, instant, self.world())? {
             return Ok(match (held.visible, held.content == candidate.content) {
                 (true, true) => Decision::Held(held.version),
@@ -258,9 +260,9 @@ impl<'p> Admission<'p> {
         }
         match self.unless_earlier(candidate, OTHER_CONTENT) {
             Some(decision) => Ok(decision),
+            None if !may_add => Ok(refused("/id", NOT_YOURS)),
             None if is_new => self.admit(table, candidate, owner, Beside::default()),
-            None if may_add => self.beside(table, candidate, owner),
-            None => Ok(refused("/id", NOT_YOURS)),
+            None => self.beside(table, candidate, owner),
         }
     }
 
@@ -273,9 +275,14 @@ impl<'p> Admission<'p> {
         owner: OrganisationKey,
     ) -> Result<Decision, StoreError> {
         let id = candidate.head.id.as_str();
+        let mut world = self.world();
+        if candidate.declared == Declared::Submitters {
+            // What others sent in its name binds it to nothing.
+            world.level = None;
+        }
         let mut others = Vec::new();
         for spec in [Spec::V20, Spec::V21] {
-            if let Some(latest) = table.latest(id, spec, self.world())? {
+            if let Some(latest) = table.latest(id, spec, world)? {
                 let terms = hold::stored_as(&self.holds_on(table, id)?, latest.added, latest.level, latest.ends);
                 others.push((latest.lineage, terms));
             }

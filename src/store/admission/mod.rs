@@ -5,6 +5,8 @@
 //! * Ids of versioned objects are random, so they have one owner each per collection;
 //!   every refusal to add to another's id says the same words, whether the submitter can
 //!   see it or not.
+//! * An identity is added by who declares it, and by nobody else who does not manage; once it is, the id is the
+//!   declarer's. What others had sent of it before stays theirs, and the declarer is not bound by it.
 //! * Ids without versions (cyber-observables) can be guessed, so they are judged in the
 //!   submitter's world: what it cannot see does not stand in its way, and it learns nothing.
 //! * A version agrees with the others of its object that the submitter can see

@@ -6,7 +6,7 @@
 mod registry;
 mod table;
 
-use super::admission::{self, Held};
+use super::admission::{self, Held, Table as _};
 use super::hold::{self, Hold, Reach, Rows as _, Span, Subject};
 use super::registry::{Change, Registry};
 use super::{
@@ -347,6 +347,10 @@ impl Entries for Memory {
         let entry = deletion.audit_entry(deleted.collect());
         state.append(&entry);
         Ok(Deleted::Versions(doomed.len()))
+    }
+
+    fn owner(&self, collection: CollectionKey, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
+        self.tended()?.shelf(collection).owner(id)
     }
 
     fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError> {

@@ -70,7 +70,7 @@ impl Table for Shelf {
     fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError> {
         let head = &addition.candidate.head;
         if head.version.is_some() && !head.predefined {
-            self.owners.entry(head.id.to_string()).or_insert(addition.owner);
+            self.owners.insert(head.id.to_string(), addition.owner);
         }
         self.newest = addition.date_added;
         self.entries.push(Entry {

@@ -20,6 +20,7 @@ pub(super) use scan::plan;
 #[cfg(test)]
 pub(super) use schema::{of_schema, of_schema_from};
 
+use super::admission::Table as _;
 use super::hold::{Hold, Rows as _};
 use super::registry::{Change, Registry};
 use super::{
@@ -196,6 +197,10 @@ impl Entries for Sqlite {
             });
             Ok(kept.optional()?)
         })
+    }
+
+    fn owner(&self, collection: CollectionKey, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
+        self.read(|connection| Shelf { connection, collection }.owner(id))
     }
 
     fn unknown(&self, collection: CollectionKey, world: World, ids: &[&str]) -> Result<Vec<String>, StoreError> {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `entry` | one row per object version per collection, in the order of `date_added`; never a body |
 //! | `body` | the texts, to the octet; no statement updates it |
-//! | `departed` | of versioned ids of which a version was deleted: the owner, and the terms of the latest that was |
+//! | `departed` | of versioned ids of which a version was deleted, the terms of the latest that was; and of those and of ids that their declarer took over, the owner |
 //! | `meant` | who sent a marking definition that another had sent before |
 //! | `hold`, `reach`, `span` | what is kept from whom: which rows those reach, which parts of the order they do not |
 //! | `awaited` | the marking definitions that holds wait for |

@@ -14,7 +14,7 @@ use crate::stix::json::Digest;
 use crate::stix::rules::version::Lineage;
 use crate::store::admission::{Addition, Held, Latest, Table};
 use crate::store::hold::{self, Reach, Rows as _};
-use crate::store::{Deleted, Deletion, Scan, StoreError};
+use crate::store::{Declared, Deleted, Deletion, Scan, StoreError};
 use crate::taxii::filter::Filter;
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
@@ -43,8 +43,8 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
 
 impl Table for Shelf<'_> {
     fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
-        const SQL: &str = "SELECT owner FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND version IS NOT NULL
-            UNION ALL SELECT owner FROM departed WHERE collection = ?1 AND id = ?2 LIMIT 1";
+        const SQL: &str = "SELECT owner FROM departed WHERE collection = ?1 AND id = ?2
+            UNION ALL SELECT owner FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND version IS NOT NULL LIMIT 1";
         let mut statement = self.connection.prepare_cached(SQL)?;
         let owner = statement.query_row(params![self.collection.0, id], |row| row.get(0).map(OrganisationKey));
         Ok(owner.optional()?)
@@ -173,6 +173,9 @@ impl Table for Shelf<'_> {
         }
         if version.is_some() {
             self.keep_lineage(body, &addition.candidate.lineage)?;
+            if addition.candidate.declared == Declared::Submitters {
+                self.own(place.id, addition.owner)?;
+            }
         }
         self.raise_newest(addition.date_added)
     }
@@ -327,6 +330,14 @@ impl Shelf<'_> {
         gone.sort_by_key(|row| row.date_added);
         self.rebuild(&deletion.id)?;
         Ok((Deleted::Versions(doomed.len()), gone))
+    }
+
+    /// Makes an id an organisation's, whosever the versions are that are there.
+    fn own(&self, id: &str, owner: OrganisationKey) -> Result<(), StoreError> {
+        const SQL: &str = "INSERT INTO departed (collection, id, owner) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET owner = excluded.owner";
+        self.connection.prepare_cached(SQL)?.execute(params![self.collection.0, id, owner.0])?;
+        Ok(())
     }
 
     fn finds(&self, scan: &Scan<'_>) -> Result<bool, StoreError> {
