@@ -1,6 +1,7 @@
 //! Answers: a resource, a page, an acceptance, nothing; and the headers that all have.
 
 use super::error::{Challenge, Problem};
+use super::throttle::Octets;
 use crate::exchange::Shown;
 use crate::taxii::media_type::TAXII;
 use crate::taxii::timestamp::Timestamp;
@@ -23,6 +24,8 @@ pub(super) struct Answer {
     dates: Option<(Timestamp, Timestamp)>,
     /// How many items of the collection are in it, for the log.
     pub(super) items: usize,
+    /// Its octets, counted as its caller's until they are on their way.
+    pub(super) octets: Option<Octets>,
 }
 
 impl Answer {
@@ -54,7 +57,12 @@ impl Answer {
     }
 
     fn text(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, body: Bytes::from(body), dates: None, items: 0 }
+        Self { status, body: Bytes::from(body), dates: None, items: 0, octets: None }
+    }
+
+    /// How many octets its body has.
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
     }
 
     pub(super) fn into_response(self) -> Response<BoxBody> {

@@ -35,7 +35,7 @@ pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload, most: u64) ->
         match next.map_err(|_| Problem::body_too_slow())? {
             None => {
                 peer.body_came();
-                return Ok(Body { octets: body.freeze(), _share: share });
+                return Ok(Body { octets: body.freeze(), share });
             }
             Some(Err(error)) => return Err(Problem::body_broken(&error.to_string())),
             Some(Ok(chunk)) if (body.len() + chunk.len()) as u64 > most => return Err(Problem::body_too_large(most)),
@@ -58,7 +58,19 @@ pub(super) fn fits(asked: &Asked<'_>, most: u64) -> Result<(), Problem> {
 /// A whole body. Counts against the server's memory until it is dropped.
 pub(super) struct Body {
     pub(super) octets: Bytes,
-    _share: Share,
+    share: Share,
+}
+
+impl Body {
+    /// Counts what will be known and said of the objects in it, too: small ones take more than their text.
+    pub(super) fn count_objects(&mut self, door: &Door) -> Result<(), Problem> {
+        /// What there is of an object beside its text, in octets, more or less.
+        const OBJECT: usize = 512;
+        // No more than begin in it.
+        let begun = self.octets.split(|octet| *octet == b'{').count();
+        let objects = begun.min(door.exchange.settings().max_objects);
+        self.share.count(door, OBJECT * objects)
+    }
 }
 
 /// The memory that all request bodies may take together.
@@ -95,6 +107,11 @@ impl Share {
         if before + octets > self.most {
             return Err(Problem::too_many_bodies());
         }
+        self.count(door, octets)
+    }
+
+    /// Counts so many octets more as the credential's.
+    fn count(&mut self, door: &Door, octets: usize) -> Result<(), Problem> {
         let grown = self.credential.grow(octets);
         grown.map_err(|reached| Problem { close: true, ..door.reached(&reached) })
     }

@@ -45,8 +45,8 @@ pub struct Limits {
     pub objects_per_minute: u32,
     /// Connections of one credential at a time; 0: as many as come.
     pub connections_per_credential: usize,
-    /// Octets of one credential's request bodies in memory and of its answers that it has not taken, at a
-    /// time; 0: as many as come.
+    /// Octets of one credential's request bodies in memory, with what is known of their objects, and of its
+    /// answers that it has not taken, at a time; an answer may be larger if it is alone. 0: as many as come.
     pub octets_in_flight_per_credential: usize,
     /// Threads that answer requests; 0: one for each processor.
     pub workers: usize,

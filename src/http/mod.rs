@@ -51,7 +51,7 @@ use limits::Limits;
 use metrics::Metrics;
 use peer::Peer;
 use std::sync::Arc;
-use throttle::{Failures, Reached, Throttle};
+use throttle::{Failures, Octets, Reached, Throttle};
 use tls::Tls;
 use tokio::time::timeout;
 
@@ -148,13 +148,24 @@ impl Asked<'_> {
 
     /// A page, once the audit trail has on disk who gets what of it; 503 if that takes too long.
     async fn page(&self, found: Found<Shown>) -> Result<Answer, Problem> {
-        Ok(Answer::page(self.recorded(found).await?))
+        // It is here already, though it may not go out yet.
+        let room = self.room(found.octets())?;
+        let mut answer = Answer::page(self.recorded(found).await?);
+        answer.octets = Some(room);
+        Ok(answer)
     }
 
     /// What was found, as above.
     async fn recorded<T>(&self, found: Found<T>) -> Result<T, Problem> {
         let recorded = timeout(self.door.limits.writer(), found.recorded()).await;
         Ok(recorded.map_err(|_| Problem::not_recorded())??)
+    }
+
+    /// Room for so many octets of an answer, among those of the caller that are on their way.
+    fn room(&self, octets: usize) -> Result<Octets, Problem> {
+        let mut room = self.door.throttle.octets(self.session.credential().key);
+        room.take(octets).map_err(|reached| self.door.reached(&reached))?;
+        Ok(room)
     }
 
     fn raw_query(&self) -> Result<&str, Problem> {

@@ -30,7 +30,8 @@ pub(super) async fn post(
     payload: &mut Payload,
 ) -> Result<Answer, Problem> {
     let dry_run = may_come(asked, root, collection)?;
-    let body = body::read(asked, payload, asked.max_content_length()).await?;
+    let mut body = body::read(asked, payload, asked.max_content_length()).await?;
+    body.count_objects(asked.door)?;
     // A body may take its time. What counts is who the caller is, and what it may, when it is whole.
     let writing = asked.renewed()?.writing(root, collection)?;
     let count = asked.counting();

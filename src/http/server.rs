@@ -231,7 +231,7 @@ fn expected(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> 
 async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBody>, Infallible> {
     let mut event = Event::new();
     let mut payload = request.take_payload();
-    let outcome = match peer(&request) {
+    let mut outcome = match peer(&request) {
         Ok(peer) => {
             peer.begins(&payload);
             unless_panicking(handle(&door, &peer, request.head(), &mut payload, &mut event)).await
@@ -245,6 +245,7 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
             event.untold = !is_told(&door, &request, problem, event.who.as_ref());
         }
     }
+    let counted = outcome.as_mut().ok().and_then(|answer| answer.octets.take());
     let mut response = outcome.map_or_else(Problem::into_response, Answer::into_response);
     if let Ok(peer) = peer(&request) {
         if let (BodySize::Sized(octets), false) = (response.body().size(), request.method() == Method::HEAD) {
@@ -252,6 +253,8 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
         }
         is_answered(&peer, &mut response);
     }
+    // From now on they are counted as those of the connection.
+    drop(counted);
     log(&door, request.head(), &response, &event);
     Ok(body::hold(response, payload))
 }
@@ -303,7 +306,11 @@ async fn handle(
     }
     let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
     let asked = Asked { door, peer, session, head };
-    let answer = route.answer(&asked, payload).await?;
+    let mut answer = route.answer(&asked, payload).await?;
+    // What was changed is answered, whether there is room or not.
+    if answer.octets.is_none() && [Method::GET, Method::HEAD].contains(&head.method) {
+        answer.octets = Some(asked.room(answer.len())?);
+    }
     asked.count_objects(answer.items);
     Ok(answer)
 }

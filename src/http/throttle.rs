@@ -213,6 +213,21 @@ impl Octets {
         if most > 0 && all > most { Err(self.throttle.octets_reached()) } else { Ok(()) }
     }
 
+    /// So many more, if there is room for them beside what is on its way. What is alone goes, however large.
+    pub(super) fn take(&mut self, octets: usize) -> Result<(), Reached> {
+        let most = self.throttle.limits.octets_in_flight_per_credential;
+        let mut fits = true;
+        self.throttle.change(self.who, |taken| {
+            fits = most == 0 || taken.octets == 0 || taken.octets.saturating_add(octets) <= most;
+            taken.octets += if fits { octets } else { 0 };
+        });
+        if !fits {
+            return Err(self.throttle.octets_reached());
+        }
+        self.count += octets;
+        Ok(())
+    }
+
     /// So many have arrived. More than are on their way, as heads are not counted, are passed over.
     pub(super) fn arrived(&mut self, octets: usize) {
         let octets = octets.min(self.count);
@@ -375,6 +390,23 @@ mod tests {
         drop(first);
         throttle.request(WHO, now).unwrap();
         let _third = throttle.connect(WHO, now).unwrap();
+    }
+
+    #[test]
+    fn what_is_taken_has_room_or_is_alone() {
+        let limits = Limits { octets_in_flight_per_credential: 10, ..Limits::default() };
+        let throttle = Throttle::new(limits);
+        throttle.request(WHO, stopwatch()).unwrap();
+        let [mut large, mut small, mut last] = [throttle.octets(WHO), throttle.octets(WHO), throttle.octets(WHO)];
+        large.take(11).unwrap();
+        assert_eq!(small.take(1).unwrap_err().limit, "octets_in_flight_per_credential");
+        drop(large);
+        small.take(4).unwrap();
+        assert!(last.take(7).is_err());
+        last.take(6).unwrap();
+        assert!(throttle.octets(WHO).take(1).is_err());
+        drop((small, last));
+        throttle.octets(WHO).take(100).unwrap();
     }
 
     #[test]

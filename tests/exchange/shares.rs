@@ -1,12 +1,12 @@
 //! Shares: how much of the server one credential may take.
 
-use crate::support::actor::{Actor, TAXII, ask, read_answer, request};
+use crate::support::actor::{Actor, Connection, TAXII, ask, read_answer, request};
 use crate::support::objects::{envelope, id, indicator};
 use crate::support::server::{Setup, Terms, manifest, object, objects};
 use crate::support::{Answer, RW, Server};
 use entente::clock::stopwatch;
 use entente::http::limits::Limits;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -164,11 +164,67 @@ fn answers_that_are_not_taken_count_as_their_credentials() {
     let asking = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", objects(RW));
     // More than all buffers between here and there can hold.
     lazy.iter_mut().for_each(|lazy| lazy.write_all(asking.repeat(12).as_bytes()).unwrap());
-    until(|| reader.get("/taxii2/").status == 503);
-    told(reader.get("/taxii2/"), 503, "octets_in_flight_per_credential");
+    until(|| reader.get(&objects(RW)).status == 503);
+    told(reader.get(&objects(RW)), 503, "octets_in_flight_per_credential");
     writer.get(&objects(RW)).must_be(200);
     drop(lazy);
-    until(|| reader.get("/taxii2/").status == 200);
+    until(|| reader.get(&objects(RW)).status == 200);
+}
+
+#[test]
+fn answers_that_are_asked_for_at_once_are_no_more_than_one_after_the_other() {
+    const ASKED: usize = 12;
+    let server = with(|limits| limits.octets_in_flight_per_credential = 40 * MIB);
+    let (writer, reader) = (server.actor("writer"), server.actor("reader"));
+    let large = large(1).replacen("xxx", &"x".repeat(13 * MIB), 1);
+    writer.post(&objects(RW), &envelope(&[large])).must_be(202);
+    let mut lazy: Vec<_> = (0..ASKED).map(|_| reader.connect().unwrap()).collect();
+    let asking = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", objects(RW));
+    lazy.iter_mut().for_each(|lazy| lazy.write_all(asking.as_bytes()).unwrap());
+    let begun = |lazy: &mut Connection| {
+        let mut line = [0; 12];
+        lazy.read_exact(&mut line).unwrap();
+        line == *b"HTTP/1.1 200"
+    };
+    // Two have room, and one more for what the two have handed over to their connections.
+    let given = lazy.iter_mut().filter_map(|lazy| begun(lazy).then_some(())).count();
+    assert!((1..=3).contains(&given), "{given} of {ASKED}");
+    drop(lazy);
+    until(|| reader.get(&objects(RW)).status == 200);
+}
+
+#[test]
+fn answers_that_wait_for_the_trail_count_as_their_credentials() {
+    let server = with(|limits| limits.octets_in_flight_per_credential = 8 * MIB);
+    let (writer, reader) = (server.actor("writer"), server.actor("reader"));
+    writer.post(&objects(RW), &envelope(&[large(1)])).must_be(202);
+    let trail = rusqlite::Connection::open(server.path().join("data/entente.db")).unwrap();
+    trail.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let (told_of, answers) = std::sync::mpsc::channel();
+        for _ in 0..3 {
+            let (reader, told_of) = (reader.clone(), told_of.clone());
+            scope.spawn(move || told_of.send(reader.get(&objects(RW))).unwrap());
+        }
+        told(answers.recv().unwrap(), 503, "octets_in_flight_per_credential");
+        trail.execute_batch("ROLLBACK").unwrap();
+        for _ in 0..2 {
+            answers.recv().unwrap().must_be(200);
+        }
+    });
+}
+
+#[test]
+fn objects_count_for_more_than_their_text() {
+    let server = with(|limits| limits.octets_in_flight_per_credential = 4 * MIB);
+    let writer = server.actor("writer");
+    let some = |n| envelope(&vec!["{}".to_owned(); n]);
+    told(
+        try_post(&writer, &request("POST", &objects(RW), &[("Content-Type", TAXII)], Some(some(9000).as_bytes()))),
+        503,
+        "octets_in_flight_per_credential",
+    );
+    writer.post(&objects(RW), &some(7000)).must_be(202);
 }
 
 #[test]
