@@ -84,6 +84,8 @@ pub struct Head {
     pub markings: Vec<String>,
     /// Whether it is a copy of a predefined marking definition.
     pub predefined: bool,
+    /// Whether it is one that says something of its own, too.
+    pub embellished: bool,
 }
 
 impl Head {
@@ -103,7 +105,8 @@ impl Head {
             }
             None => false,
         };
-        Ok(Self { id, spec, version, markings, predefined })
+        let embellished = predefined && marking::Tlp::is_said_more_of(object);
+        Ok(Self { id, spec, version, markings, predefined, embellished })
     }
 }
 

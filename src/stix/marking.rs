@@ -86,6 +86,17 @@ impl Tlp {
         kind && definition.is_none_or(|said| *said == json!({}) || *said == json!({"tlp": self.value}))
     }
 
+    /// Whether a copy says something beside what the definition says: who created it, or anything else.
+    pub fn is_said_more_of(object: &Value) -> bool {
+        const OWN: [&str; 8] =
+            ["type", "spec_version", "id", "created", "name", "definition_type", "definition", "extensions"];
+        const OF_EXTENSION: [&str; 2] = ["extension_type", "tlp_2_0"];
+        let beyond = |object: &Value, own: &[&str]| {
+            object.as_object().is_some_and(|object| object.keys().any(|name| !own.contains(&name.as_str())))
+        };
+        beyond(object, &OWN) || beyond(&object["extensions"][TLP_2_0], &OF_EXTENSION)
+    }
+
     /// Whether `object` is a true copy: the same creation instant, colour and name, and no other terms beside
     /// them. Tools write the time, and the letters of the name, differently, or leave the name out.
     pub fn is_copy(&self, object: &Value) -> bool {

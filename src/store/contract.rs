@@ -842,7 +842,14 @@ rules! {
         let respelt = red.replace("00.000Z", "00Z");
         let status = bench.push(BERT, Level::Clear, &[&respelt, &respelt]);
         assert_eq!((status.successes().len(), status.failures().len()), (2, 0));
-        assert_eq!(bench.texts(CARL, Level::Clear, ""), [red], "the first copy, open to all");
+        assert_eq!(bench.texts(CARL, Level::Clear, ""), [red.clone()], "the first copy, open to all");
+        let green = red.replace(marking::TLP[3].id, marking::TLP[1].id).replace(r#""red""#, r#""green""#);
+        let claimed = green.replace(r#""created""#, r#""created_by_ref":"identity--deadbeef-0000-4000-8000-000000000000","created""#);
+        let status = bench.push(BERT, Level::Clear, &[&claimed]);
+        assert_eq!(status.successes()[0].message.as_deref(), Some(crate::taxii::status::WAS_THERE));
+        assert_eq!(bench.texts(CARL, Level::Clear, ""), [red.clone()], "what is claimed of it is not kept");
+        bench.push(CARL, Level::Clear, &[&green]);
+        assert_eq!(bench.texts(CARL, Level::Clear, ""), [red, green], "nor does it stand in the way");
     }
 
     fn last_is_taken_over_the_callers_world(bench) {

@@ -156,6 +156,30 @@ fn a_true_copy_of_a_predefined_marking_is_taken_however_a_tool_writes_it() {
     }
 }
 
+#[test]
+fn nobody_puts_words_or_a_name_to_a_predefined_marking() {
+    for tlp in &TLP {
+        let definition: Value = serde_json::from_str(&tlp.definition()).unwrap();
+        let mut claims = vec![
+            altered(tlp, |object| object["created_by_ref"] = json!(id("identity", 1))),
+            altered(tlp, |object| object["external_references"] = json!([{"source_name": "x", "description": "x"}])),
+            altered(tlp, |object| object["x_note"] = json!("Free for all")),
+        ];
+        if definition.get("extensions").is_some() {
+            claims.push(altered(tlp, |object| object["extensions"][TLP_2_0]["x_note"] = json!("Free for all")));
+        }
+        for claim in claims {
+            let inside = world(Profile::Lenient, Downgrade::Allow);
+            let told = || inside.get(reader(Level::Clear), RW, &format!("object/{}", tlp.id), "match[version]=all");
+            let sent = inside.push("forger", RW, std::slice::from_ref(&claim));
+            assert_eq!(sent.successes().len(), 1, "as tools write it: {sent:?}");
+            assert_eq!(told().items(), [definition.clone()], "{claim}");
+            assert_eq!(inside.push("writer", RW, &[tlp.definition()]).failures(), &[]);
+            assert_eq!(told().items(), [definition.clone()], "{claim}");
+        }
+    }
+}
+
 /// What asks for as little as can be, in whatever way: after these, nothing may be found below `least`.
 fn loose() -> Vec<(String, Level)> {
     let refs = |ids: &[&str]| format!(r#","object_marking_refs":{}"#, json!(ids));

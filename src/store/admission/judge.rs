@@ -225,6 +225,10 @@ impl<'p> Admission<'p> {
                 return Ok(Decision::Held(held.version));
             }
         }
+        if candidate.head.embellished {
+            // What it says beside is nobody's to say; what is predefined is here.
+            return Ok(Decision::Held(version.to_string()));
+        }
         let (beside, reach) = (Vec::new(), self.reach(table, id, self.submitter(), false)?);
         let admitted = Admitted {
             owner: self.submitter(),

@@ -11,7 +11,8 @@
 //!   submitter's world: what it cannot see does not stand in its way, and it learns nothing.
 //! * A version agrees with the others of its object that the submitter can see
 //!   ([`crate::stix::rules::version`]).
-//! * Predefined markings are everybody's.
+//! * Predefined markings are everybody's. A copy that says more than the definition, as who created it, is
+//!   there already: what it says beside is not kept.
 //! * What names a creator names one that the submitter has declared, unless it may pass on what
 //!   others created.
 //! * An object's level is the highest that its markings ask for. While the definition of one is
