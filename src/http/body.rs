@@ -66,8 +66,8 @@ impl Body {
     pub(super) fn count_objects(&mut self, door: &Door) -> Result<(), Problem> {
         /// What there is of an object beside its text, in octets, more or less.
         const OBJECT: usize = 512;
-        // No more than begin in it.
-        let begun = self.octets.split(|octet| *octet == b'{').count();
+        // No more than begin in it after the envelope.
+        let begun = self.octets.split(|octet| *octet == b'{').count().saturating_sub(2);
         let objects = begun.min(door.exchange.settings().max_objects);
         self.share.count(door, OBJECT * objects)
     }

@@ -125,8 +125,8 @@ fn bodies_under_way_count_as_their_credentials() {
 #[test]
 fn what_is_being_added_is_added_and_counts_until_then_though_its_sender_hangs_up() {
     let body = |n: usize| envelope(&[large(n)]);
-    // A body of this size leaves no room for anything else.
-    let server = with(|limits| limits.octets_in_flight_per_credential = body(0).len());
+    // A body of this size, and what there is of its object besides, leave no room for anything else.
+    let server = with(|limits| limits.octets_in_flight_per_credential = body(0).len() + 512);
     let (writer, other) = (server.actor("writer"), server.actor("manager"));
     let counts = || writer.get("/taxii2/").status == 503;
     let file = rusqlite::Connection::open(server.path().join("data/entente.db")).unwrap();
