@@ -72,15 +72,9 @@ mod tests {
     #[test]
     fn a_head_is_too_long_only_once_all_of_it_was_looked_at() {
         let (mut portions, mut looks) = (Portions::default(), 0);
-        for most in 0..=LONGEST_HEAD {
-            match portions.next(true) {
-                Next::Octets(octets) => {
-                    assert!((1..=PORTION).contains(&octets) && most < LONGEST_HEAD);
-                    portions.handed(1, true);
-                }
-                Next::Look => assert_eq!(most, LONGEST_HEAD),
-                Next::TooLong => panic!("too long after {most}"),
-            }
+        for handed in 0..LONGEST_HEAD {
+            assert!(matches!(portions.next(true), Next::Octets(1..=PORTION)), "after {handed}");
+            portions.handed(1, true);
             if portions.next(true) == Next::Look {
                 portions.looked_at();
                 looks += 1;
