@@ -32,10 +32,12 @@ pub struct Actor {
     pub organisation: Option<String>,
     /// The credential that proved it, by its fingerprint.
     pub credential: Option<Fingerprint>,
-    /// The network address and port it came from; for the operator, the account's name.
+    /// The network address and port it came from; for the operator, `operator` and its account.
     pub address: String,
     /// What the client says that it is (`User-Agent`), on reads.
     pub client: Option<String>,
+    /// The name of the organisation for which the operator acts, if it is for one.
+    pub on_behalf: Option<String>,
 }
 
 impl Actor {
@@ -222,6 +224,7 @@ impl Entry {
         members.plain("address", &self.actor.address, LONGEST);
         members.maybe("organisation", self.actor.organisation.as_deref(), LONGEST);
         members.maybe("client", self.actor.client.as_deref(), LONGEST_CLIENT);
+        members.maybe("for", self.actor.on_behalf.as_deref(), LONGEST);
         members.maybe("credential", self.actor.credential.map(|own| own.to_string()).as_deref(), LONGEST);
         self.action.write(&mut members);
         members.into_text()
@@ -550,6 +553,7 @@ mod tests {
             credential: Some(Fingerprint([7; 32])),
             address: text.to_owned(),
             client: Some(text.to_owned()),
+            on_behalf: Some(text.to_owned()),
         };
         Entry { at: Timestamp::EPOCH, actor, action }
     }

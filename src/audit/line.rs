@@ -67,6 +67,8 @@ pub(super) struct Told {
     pub(super) organisation: Option<String>,
     pub(super) credential: Option<String>,
     pub(super) address: String,
+    #[serde(rename = "for")]
+    pub(super) on_behalf: Option<String>,
     pub(super) client: Option<String>,
     pub(super) collection: String,
     pub(super) resource: String,

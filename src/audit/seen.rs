@@ -34,7 +34,7 @@ pub enum How {
 /// That an organisation saw a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Seen {
-    /// The organisation's name; for the operator, `operator` and the account's name.
+    /// The organisation's name; for the operator, `operator`, the account, and `for` whom it acted.
     pub organisation: String,
     /// The collection's id.
     pub collection: String,
@@ -119,8 +119,7 @@ impl Sought {
     }
 
     fn note(&mut self, told: &Told, how: How, stamp: i64, version: String) {
-        let operator = || format!("operator {}", told.address);
-        let organisation = told.organisation.clone().unwrap_or_else(operator);
+        let organisation = told.organisation.clone().unwrap_or_else(|| operator(told));
         let key = (organisation.clone(), told.collection.clone(), stamp, how);
         let seen = self.seen.entry(key).or_insert_with(|| Seen {
             organisation,
@@ -135,6 +134,15 @@ impl Sought {
         seen.last.clone_from(&told.at);
         seen.times += 1;
     }
+}
+
+/// The operator, by the account, and for whom.
+fn operator(told: &Told) -> String {
+    // An older program wrote the account only.
+    let account = told.address.strip_prefix("operator ").unwrap_or(&told.address);
+    told.on_behalf
+        .as_ref()
+        .map_or_else(|| format!("operator {account}"), |organisation| format!("operator {account} for {organisation}"))
 }
 
 /// What a page gave out, and how.

@@ -24,14 +24,19 @@ mod whoami;
 use crate::access::level::Level;
 use crate::clock::Clock;
 use crate::config::{self, Ops, Settings};
-use crate::exchange::Administering;
+use crate::exchange::{Administering, plain};
 use crate::store::sqlite::Sqlite;
 use clap::{Parser, Subcommand};
+use std::fs;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// Characters of an account's name in the audit trail, at most: what is beside it is not pushed out.
+const LONGEST_ACCOUNT: usize = 64;
 
 /// A TAXII 2.1 server: allied CERTs and firms exchange STIX objects over mutual TLS.
 #[derive(Debug, Parser)]
@@ -214,10 +219,13 @@ fn open(config: &Path) -> Result<(Settings, Administering), Failure> {
     Ok((settings, admin))
 }
 
-/// Who runs this, for the audit trail.
+/// Who runs this, for the audit trail: whatever the account is called, it is not taken for the server.
+/// The name is what the environment says, the number is what the kernel says.
 fn operator() -> String {
     let account = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).or_else(|_| std::env::var("LOGNAME"));
-    account.unwrap_or_else(|_| "operator".to_owned())
+    let account = plain(account.as_deref().unwrap_or("unnamed"), LONGEST_ACCOUNT);
+    let uid = fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |process| process.uid().to_string());
+    format!("operator {account} (uid {uid})")
 }
 
 /// Prints one line on standard output.

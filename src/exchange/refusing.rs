@@ -177,7 +177,7 @@ impl Exchange {
 
     fn note_refusal(&self, refused: Refused, times: u64) {
         let Refused { address, organisation, credential, endpoint, method, path, status, reason, ip: _ } = refused;
-        let actor = Actor { organisation, credential, address, client: None };
+        let actor = Actor { organisation, credential, address, ..Actor::default() };
         let action = Action::Refusal { endpoint, method, path, http_status: status, reason, times };
         self.store.note(Entry { at: self.now(), actor, action });
     }

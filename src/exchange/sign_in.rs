@@ -42,7 +42,7 @@ impl Caller {
             organisation: Some(self.name.clone()),
             credential: Some(self.credential),
             address: self.address.clone(),
-            client: None,
+            ..Actor::default()
         }
     }
 }

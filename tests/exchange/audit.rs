@@ -21,7 +21,7 @@ use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
 
 const OBJECTS: &str = "/api1/collections/all/objects/";
@@ -75,6 +75,27 @@ fn who_saw_an_object_is_answered_also_after_it_was_deleted() {
         serde_json::from_str(&installation.run(&["audit", "who-saw", &id("indicator", 2), "--json"])).unwrap();
     let operator = |seen: &&Value| seen["organisation"].as_str().unwrap().starts_with("operator ");
     assert_eq!(found["seen"].as_array().unwrap().iter().filter(operator).count(), 1);
+}
+
+#[test]
+fn the_operator_is_named_by_account_and_number_and_for_whom_it_acted() {
+    let installation = Installation::furnished();
+    let file = installation.path("feed.json");
+    fs::write(&file, marked(1, 1, Level::Green)).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["-c", &installation.config()]).args(arguments).env_remove("SUDO_USER").env("USER", "server");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["import", "all", file.to_str().unwrap(), "--org", "org"]);
+    let entry = Trail::in_folder(&installation.path("data")).last("add");
+    let uid = fs::metadata(&file).unwrap().uid();
+    assert_eq!(entry["address"], format!("operator server (uid {uid})"));
+    assert_eq!((&entry["for"], entry.get("organisation")), (&"org".into(), None), "{entry}");
+    let said = run(&["audit", "who-saw", &id("indicator", 1)]);
+    assert!(said.starts_with(&format!("operator server (uid {uid}) for org added the content of")), "{said}");
 }
 
 #[test]

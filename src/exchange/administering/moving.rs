@@ -3,7 +3,7 @@
 use super::Administering;
 use crate::access::level::Level;
 use crate::access::permission::{Grant, World};
-use crate::audit::{Action, Entry, Given};
+use crate::audit::{Action, Actor, Entry, Given};
 use crate::exchange::{Error, Writing};
 use crate::store::registry::Collection;
 use crate::store::{ChangeError, StoreError};
@@ -54,7 +54,8 @@ impl Administering {
         let world = World::new(organisation.key, grant.read, self.now());
         // The operator passes on whatever it has.
         let grant = Grant { relay: true, ..*grant };
-        let writing = Writing::new(Arc::clone(&self.exchange), &registry, collection, world, &grant, self.actor());
+        let actor = Actor { on_behalf: Some(organisation.name), ..self.actor() };
+        let writing = Writing::new(Arc::clone(&self.exchange), &registry, collection, world, &grant, actor);
         let along = texts.iter().filter_map(|text| Some(serde_json::from_slice::<Named>(text).ok()?.id)).collect();
         for (batch, some) in texts.chunks(BATCH).enumerate() {
             each(&writing.add_texts(some, batch * BATCH, &along, false)?);
