@@ -12,10 +12,9 @@ use tokio::time::{Instant, timeout};
 const LOOK: Duration = Duration::from_secs(1);
 /// What ends soon is told this often.
 const TELL: Duration = Duration::from_hours(24);
-/// Days before a credential's end from which on it is told.
-const SOON: i64 = 60;
-/// Days before an end from which on it is an error that nothing was done.
-const URGENT: i64 = 7;
+/// Days before an end from which on it is told, and told to be near. Within the last it is an error that nothing
+/// was done.
+const STAGES: [i64; 3] = [60, 30, 7];
 
 /// Watches for as long as the server runs.
 pub(super) async fn over(door: Arc<Door>) {
@@ -44,24 +43,31 @@ pub(super) async fn over(door: Arc<Door>) {
 fn tell(door: &Door) {
     let now = door.tls.now();
     for end in door.tls.ends().into_iter().filter(|end| end.is_due(now)) {
-        let is_list = end.what == Ending::RevocationList;
-        warn(kind(end.what), &end.name, end.at, now, end.at <= now || (!is_list && end.days_left(now) < URGENT));
+        // Lists do not last for long: of days before their end there is nothing to say.
+        let within = stage(end.days_left(now)).filter(|_| end.what != Ending::RevocationList);
+        warn(kind(end.what), &end.name, end.at, now, within);
     }
     for (name, at) in door.exchange.credential_ends().unwrap_or_default() {
         let days = (at.micros() - now.micros()).div_euclid(86_400_000_000);
-        if days < SOON {
-            warn("credential", &name, at, now, days < URGENT);
+        if let Some(within) = stage(days) {
+            warn("credential", &name, at, now, Some(within));
         }
     }
 }
 
-fn warn(kind: &str, name: &str, at: Timestamp, now: Timestamp, is_urgent: bool) {
+/// Within which of the stages an end is that is so many days away.
+fn stage(days: i64) -> Option<i64> {
+    STAGES.into_iter().filter(|stage| days < *stage).min()
+}
+
+/// `within`: the stage, in days.
+fn warn(kind: &str, name: &str, at: Timestamp, now: Timestamp, within: Option<i64>) {
     let hours = (at.micros() - now.micros()).div_euclid(3_600_000_000);
     let (days, hours) = (hours.div_euclid(24), hours.rem_euclid(24));
-    if is_urgent {
-        tracing::error!(kind, name, days, hours, end = %at, "ends soon, or has ended: replace it now");
+    if at <= now || within == STAGES.into_iter().min() {
+        tracing::error!(kind, name, days, hours, within, end = %at, "ends soon, or has ended: replace it now");
     } else {
-        tracing::warn!(kind, name, days, hours, end = %at, "ends soon: replace it");
+        tracing::warn!(kind, name, days, hours, within, end = %at, "ends soon: replace it");
     }
 }
 
@@ -85,5 +91,26 @@ fn kind(what: Ending) -> &'static str {
         Ending::Server => "server_certificate",
         Ending::Anchor => "anchor",
         Ending::RevocationList => "revocation_list",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_told_from_60_30_and_7_days_before_it_on() {
+        for (days, within) in [
+            (61, None),
+            (60, None),
+            (59, Some(60)),
+            (30, Some(60)),
+            (29, Some(30)),
+            (7, Some(30)),
+            (6, Some(7)),
+            (-1, Some(7)),
+        ] {
+            assert_eq!(stage(days), within, "{days}");
+        }
     }
 }
