@@ -108,6 +108,7 @@ impl Problem {
     pub(super) fn too_many_bodies() -> Self {
         Self {
             close: true,
+            reason: Some("body_octets"),
             ..Self::unavailable("the request bodies in memory are as many octets as limits.body_octets")
         }
     }

@@ -3,6 +3,7 @@
 use crate::support::actor::{TAXII, read_answer, request};
 use crate::support::objects::{envelope, id, indicator};
 use crate::support::server::{NO, Setup, objects};
+use crate::support::trail::{Trail, until};
 use crate::support::{MISSING, RO, RW, Server};
 use serde_json::json;
 use std::io::{Read as _, Write as _};
@@ -178,6 +179,13 @@ fn bodies_beyond_the_memory_set_aside_for_them_are_told_to_come_back() {
     let texts: Vec<String> = (1..=9).map(|n| indicator(n, 1)).collect();
     let refused = writer.post(&objects(RW), &envelope(&texts)).must_be(503);
     assert_eq!(refused.header("retry-after"), Some("10"));
+    let trail = Trail::of(&server);
+    until("the trail says so", || !trail.all("refusal").is_empty());
+    let entry = trail.last("refusal");
+    assert_eq!(
+        (&entry["organisation"], &entry["reason"], &entry["http_status"]),
+        (&"writer".into(), &"body_octets".into(), &503.into())
+    );
     writer.post(&objects(RW), &envelope(&texts[..2])).must_be(202);
     writer.post(&objects(RW), &envelope(&texts[2..4])).must_be(202);
 }
