@@ -19,11 +19,11 @@ const LONGEST: usize = 1000;
 /// Characters of a query, at most: more than a URL can carry.
 const LONGEST_QUERY: usize = 70_000;
 /// Characters of a path, at most.
-const LONGEST_PATH: usize = 256;
+pub const LONGEST_PATH: usize = 256;
 /// Digests that an entry lists, at most: of more objects added together it has only the one over them all.
 const MOST_DIGESTS: usize = 1000;
 /// Characters of what a client says of itself, at most.
-const LONGEST_CLIENT: usize = 200;
+pub const LONGEST_CLIENT: usize = 200;
 
 /// Who acted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub enum Action {
         query: String,
         /// Exactly which entries were given out.
         given: Given,
+        /// Whether only the page's headers were: it was asked for with `HEAD`.
+        head: bool,
     },
     /// The holds of a collection were read.
     ReadHolds {
@@ -232,12 +234,17 @@ impl Entry {
 
     /// How much memory it takes while it waits, more or less, in octets.
     pub fn octets(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let Actor { organisation, address, client, on_behalf, credential: _ } = &self.actor;
+        let actor = length(organisation) + address.len() + length(client) + length(on_behalf);
         let particular = match &self.action {
             Action::Read { query, given, .. } => query.len() + 8 * given.as_slice().len(),
             Action::ReadHolds { holds, given, .. } => 64 * holds.len() + 8 * given.as_slice().len(),
+            Action::Refusal { method, path, .. } => length(method) + length(path),
+            Action::Reload { what, outcome } => what.len() + outcome.len(),
             _ => 0,
         };
-        particular + 512
+        actor + particular + 512
     }
 }
 
@@ -245,8 +252,9 @@ impl Action {
     fn write(&self, members: &mut Members) {
         members.plain("action", self.word(), LONGEST);
         match self {
-            Self::Read { collection, resource, level, query, given } => {
+            Self::Read { collection, resource, level, query, given, head } => {
                 members.given(collection, resource, given, given.count());
+                members.maybe("method", head.then_some("HEAD"), LONGEST);
                 members.maybe("level", level.map(Level::as_str), LONGEST);
                 members.plain("query", query, LONGEST_QUERY);
             }
@@ -494,6 +502,7 @@ mod tests {
                 level: Some(Level::AmberStrict),
                 query: text(),
                 given: given.into_iter().collect(),
+                head: true,
             },
             Action::ReadHolds { collection: id(), holds: vec![id(), text()], given: given.into_iter().collect() },
             Action::Add {
@@ -577,10 +586,32 @@ mod tests {
         assert!(long.len() < 3 * LONGEST, "{}", long.len());
     }
 
+    #[test]
+    fn an_entry_that_waits_counts_with_all_that_a_caller_can_make_long() {
+        let long = "x".repeat(100_000);
+        for (action, texts) in [
+            (Action::Stop, 4),
+            (
+                Action::Refusal {
+                    endpoint: "none",
+                    method: Some(long.clone()),
+                    path: Some(long.clone()),
+                    http_status: None,
+                    reason: "absent",
+                    times: 1,
+                },
+                6,
+            ),
+        ] {
+            let octets = entry(action, &long).octets();
+            assert!((texts * long.len()..texts * long.len() + 1024).contains(&octets), "{octets}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(1000))]
 
-        /// LOG-1: ten kinds of entries, a thousand hostile values each.
+        /// LOG-1: every kind of entry, a thousand hostile values each.
         #[test]
         fn a_text_is_canonical_and_one_line_whatever_it_holds(text in "(\\PC|[\\x00-\\x1f\\x7f-\\x9f\"\\\\\u{202a}-\u{202e}\u{2066}-\u{2069}\u{200b}\u{2028}\u{feff}]|\\x1b\\[2J|\r\n\\{\\}){0,60}", seq in 1i64..1 << 53) {
             for action in actions(&text) {

@@ -72,6 +72,7 @@ pub(super) struct Told {
     pub(super) client: Option<String>,
     pub(super) collection: String,
     pub(super) resource: String,
+    pub(super) method: String,
     pub(super) given: Option<Vec<i64>>,
     pub(super) added: Option<Vec<i64>>,
     pub(super) items: u64,

@@ -18,6 +18,6 @@ pub mod verify;
 
 pub use chain::{GENESIS, Head, link};
 pub use checkpoint::{Checkpoint, PublicKey, Signed, Signer};
-pub use entry::{Action, Actor, Entry, Gone, digest, plain};
+pub use entry::{Action, Actor, Entry, Gone, LONGEST_CLIENT, LONGEST_PATH, digest, plain};
 pub use given::Given;
 pub use held::Held;

@@ -82,7 +82,7 @@ impl Peer {
     fn read(&mut self, told: Told) {
         let newest = runs(told.given.as_deref().unwrap_or_default()).last().map(|(_, end)| end);
         let cursor = self.cursors.entry(told.collection).or_default();
-        if let Some(newest) = newest.filter(|_| told.resource == "objects") {
+        if let Some(newest) = newest.filter(|_| told.resource == "objects" && told.method != "HEAD") {
             *cursor = newest.max(*cursor);
         }
         self.last_poll = Some(told.at);

@@ -25,11 +25,14 @@ pub enum How {
     Added,
     /// Its text was given out.
     Content,
-    /// Its id and version were, in a manifest or a list of versions.
+    /// Its id and version were, in a manifest or a list of versions; or only that it is there, to a `HEAD`.
     Name,
     /// Something was given out of its collection after it was added: an older program did not say what.
     Perhaps,
 }
+
+/// Resources that name versions and have no text of them.
+const NAMES: [&str; 3] = ["manifest", "versions", "holds"];
 
 /// That an organisation saw a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -148,7 +151,7 @@ fn operator(told: &Told) -> String {
 /// What a page gave out, and how.
 fn given(told: &Told) -> (How, Vec<(i64, i64)>) {
     match &told.given {
-        Some(given) if ["manifest", "versions", "holds"].contains(&told.resource.as_str()) => {
+        Some(given) if told.method == "HEAD" || NAMES.contains(&told.resource.as_str()) => {
             (How::Name, runs(given).collect())
         }
         Some(given) => (How::Content, runs(given).collect()),
@@ -181,6 +184,7 @@ mod tests {
             (r#""action":"add","digest":"ab","relayed":[],"successes":1"#, vec![]),
             (r#""action":"read","given":[2000,1],"items":1,"resource":"objects""#, one(How::Content, 1)),
             (r#""action":"read","given":[2000,1],"items":1,"resource":"versions""#, one(How::Name, 1)),
+            (r#""action":"read","given":[2000,1],"items":1,"method":"HEAD","resource":"objects""#, one(How::Name, 1)),
             (r#""action":"read","given":[2000,1],"holds":["ab"],"items":1,"resource":"holds""#, one(How::Name, 1)),
             (r#""action":"read","items":3,"resource":"objects""#, one(How::Perhaps, 1)),
             (r#""action":"read","items":0,"resource":"objects""#, vec![]),

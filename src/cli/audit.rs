@@ -243,7 +243,7 @@ fn seen_in_words(seen: &Seen) -> String {
     let how = match how {
         How::Added => "added the content",
         How::Content => "was given the content",
-        How::Name => "was given the name",
+        How::Name => "was given the name (or saw that it is there)",
         How::Perhaps => "may have been given something (an older program did not say what)",
     };
     format!("{organisation} {how} of version {version} in {collection}: {times} times, first {first}, last {last}")

@@ -209,6 +209,7 @@ impl Reading {
             level: self.world.level,
             query: query.to_string(),
             given,
+            head: self.caller.head,
         };
         let actor = Actor { client: self.caller.client.clone(), ..self.caller.actor() };
         Entry { at: self.exchange.now(), actor, action }

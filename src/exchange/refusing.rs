@@ -6,7 +6,7 @@
 
 use super::Exchange;
 use crate::access::credential::Fingerprint;
-use crate::audit::{Action, Actor, Entry};
+use crate::audit::{Action, Actor, Entry, LONGEST_CLIENT, LONGEST_PATH, plain};
 use crate::clock::stopwatch;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -152,7 +152,11 @@ impl Refused {
 impl Exchange {
     /// Takes note of a refusal. Gives whether it is one to be told of now, in the log too: the
     /// others are counted.
-    pub fn refused(&self, refused: Refused) -> bool {
+    pub fn refused(&self, mut refused: Refused) -> bool {
+        // It is kept for a minute: of what a caller chose, only as much as is told.
+        for (text, most) in [(&mut refused.method, LONGEST_CLIENT), (&mut refused.path, LONGEST_PATH)] {
+            text.iter_mut().for_each(|text| *text = plain(text, most));
+        }
         let table = if refused.organisation.is_some() { &self.refusals.members } else { &self.refusals.strangers };
         let told = table.lock().unwrap_or_else(PoisonError::into_inner).is_told(&refused);
         if told {

@@ -6,6 +6,7 @@ use crate::access::credential::{Credential, Secret};
 use crate::access::decide;
 use crate::access::level::Level;
 use crate::access::permission::{CollectionKey, Grant, World};
+use crate::audit::{LONGEST_CLIENT, plain};
 use crate::store::registry::{self, Registry};
 use crate::taxii::api_root::ApiRoot;
 use crate::taxii::collections::{Collection, Collections, media_types};
@@ -40,10 +41,12 @@ impl Session {
         &self.credential
     }
 
-    /// The same session, of a caller whose software says that it is this.
+    /// The same session, of a caller whose software says that it is this, and that asks for the headers
+    /// of an answer only, or for all of it.
     #[must_use]
-    pub fn of_client(mut self, client: Option<&str>) -> Self {
-        self.caller.client = client.map(ToOwned::to_owned);
+    pub fn of_client(mut self, client: Option<&str>, head: bool) -> Self {
+        self.caller.client = client.map(|client| plain(client, LONGEST_CLIENT));
+        self.caller.head = head;
         self
     }
 

@@ -33,6 +33,8 @@ pub struct Caller {
     pub address: String,
     /// What its software says that it is (`User-Agent`): told on reads.
     pub client: Option<String>,
+    /// Whether it asks for the headers of an answer only (`HEAD`).
+    pub head: bool,
 }
 
 impl Caller {
@@ -122,5 +124,6 @@ fn caller(registry: &Registry, credential: &Credential, fingerprint: Fingerprint
         credential: fingerprint,
         address: address.to_owned(),
         client: None,
+        head: false,
     })
 }

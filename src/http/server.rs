@@ -327,7 +327,7 @@ fn sign_in(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> R
     let session = peer.sign_in(door, head)?;
     event.who = Some((session.caller().name.clone(), session.caller().credential));
     let client = head.headers.get(USER_AGENT).map(|client| String::from_utf8_lossy(client.as_bytes()));
-    Ok(session.of_client(client.as_deref()))
+    Ok(session.of_client(client.as_deref(), head.method == Method::HEAD))
 }
 
 /// Takes note of a problem that is a refusal. Gives whether the log is to tell of it: of every

@@ -38,6 +38,7 @@ fn who_saw_an_object_is_answered_also_after_it_was_deleted() {
     org.post(OBJECTS, &envelope(&[marked(1, 1, Level::Green), marked(2, 1, Level::Green)])).must_be(202);
     siem.get(&format!("{OBJECTS}?match[id]={object}")).must_be(200);
     siem.get(OBJECTS).must_be(200);
+    siem.send("HEAD", OBJECTS, &[("Accept", TAXII)], None).must_be(200);
     org.post(OBJECTS, &envelope(&[marked(1, 2, Level::Red)])).must_be(202);
     siem.get(OBJECTS).must_be(200);
     org.get("/api1/collections/all/manifest/").must_be(200);
@@ -60,7 +61,8 @@ fn who_saw_an_object_is_answered_also_after_it_was_deleted() {
             expected("org", first, "added", 1),
             expected("org", second, "added", 1),
             expected("org", second, "name", 1),
-            expected("siem", first, "content", 3)
+            expected("siem", first, "content", 3),
+            expected("siem", first, "name", 1)
         ]
     );
     org.delete(&format!("{OBJECTS}{object}/?match[version]=all")).must_be(200);
@@ -106,6 +108,8 @@ fn peers_are_told_with_how_far_they_have_come() {
     actor.post(OBJECTS, &envelope(&(1..=5).map(|n| indicator(n, 1)).collect::<Vec<_>>())).must_be(202);
     let headers = [("Accept", TAXII), ("User-Agent", "misp/2.5 \u{202e}")];
     let page = actor.get_with(&format!("{OBJECTS}?limit=2"), &headers).must_be(200);
+    // Whoever asks for headers only has been given nothing, and has come no further.
+    actor.send("HEAD", OBJECTS, &headers, None).must_be(200);
     actor.get(&format!("/api1/collections/{MISSING}/objects/")).must_be(404);
     let peers = || -> Value { serde_json::from_str(&installation.run(&["audit", "peers", "--json"])).unwrap() };
     until("the refusal", || !peers()["peers"][0]["errors"].as_array().unwrap().is_empty());

@@ -51,6 +51,7 @@ fn a_page_says_exactly_which_entries_it_gave_out_and_to_whom() {
         assert_eq!((&entry["resource"], &entry["organisation"]), (&resource.into(), &"reader".into()), "{entry}");
         assert_eq!((&entry["client"], &entry["level"]), (&"elastic-agent/9.2".into(), &"green".into()), "{entry}");
         assert_eq!(entry["items"], given.len(), "{entry}");
+        assert_eq!(entry.get("method"), (method == "HEAD").then(|| json!("HEAD")).as_ref(), "{entry}");
         let dates = (given[0].to_string(), given[given.len() - 1].to_string());
         assert_eq!(answer.dates(), dates, "{method} {resource}");
         if method == "GET" {

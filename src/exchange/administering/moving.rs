@@ -110,6 +110,7 @@ impl Administering {
             level: Some(Level::Red),
             query: String::new(),
             given,
+            head: false,
         };
         self.exchange.found((), false, Entry { at: self.now(), actor: self.actor(), action }).wait()
     }
