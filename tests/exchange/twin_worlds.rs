@@ -4,7 +4,7 @@
 use crate::support::actor::{Actor, Connection, TAXII, ask};
 use crate::support::objects::{envelope, id, marked, tlp};
 use crate::support::server::{Setup, collection, manifest, object, objects, versions};
-use crate::support::{Answer, RW, Server};
+use crate::support::{Answer, RW, Server, rounds};
 use entente::access::level::Level;
 use entente::exchange::Rights;
 use proptest::collection::vec;
@@ -221,7 +221,8 @@ fn the_twins_look_alike(history: &History, in_memory: bool) -> Result<(), TestCa
     Ok(())
 }
 
-fn few(cases: u32) -> ProptestConfig {
+fn few(usual: u32) -> ProptestConfig {
+    let cases = rounds(usual);
     ProptestConfig { cases, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() }
 }
 
