@@ -40,18 +40,34 @@ impl Nobody {
     }
 }
 
+/// A proof that does not count.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'c> {
+    /// Why.
+    pub why: Nobody,
+    /// The credential that was proved and does not count, where that is beyond doubt: it is for the audit trail.
+    pub of: Option<&'c Credential>,
+}
+
+impl From<Nobody> for Refusal<'_> {
+    fn from(why: Nobody) -> Self {
+        Self { why, of: None }
+    }
+}
+
 /// The credential that a certificate is good for.
 pub fn by_certificate<'c>(
     proven: &Proven,
     now: Timestamp,
     credentials: &'c [Credential],
     anchors: &[Anchor],
-) -> Result<&'c Credential, Nobody> {
+) -> Result<&'c Credential, Refusal<'c>> {
     let certificate = &proven.certificate;
     let is_key = |credential: &Credential| credential.proof == Proof::Key(certificate.fingerprint);
     // A revoked key stays revoked, whatever else would let its certificate in.
-    if credentials.iter().any(|credential| credential.revoked.is_some() && is_key(credential)) {
-        return Err(Nobody::Revoked);
+    let revoked = credentials.iter().find(|credential| credential.revoked.is_some() && is_key(credential));
+    if revoked.is_some() {
+        return Err(Refusal { why: Nobody::Revoked, of: revoked });
     }
     let fits = |credential: &&Credential| match &credential.proof {
         Proof::Key(fingerprint) => *fingerprint == certificate.fingerprint,
@@ -60,13 +76,13 @@ pub fn by_certificate<'c>(
     };
     let found = one(credentials.iter().filter(fits), now)?;
     if !certificate.is_valid_at(now) {
-        return Err(Nobody::NotValidNow);
+        return Err(Refusal { why: Nobody::NotValidNow, of: Some(found) });
     }
     let may_speak = proven.anchor.is_none_or(|fingerprint| {
         let anchor = anchors.iter().find(|anchor| anchor.fingerprint == fingerprint);
         anchor.is_some_and(|anchor| anchor.organisations.contains(&found.organisation))
     });
-    if may_speak { Ok(found) } else { Err(Nobody::ForeignAnchor) }
+    if may_speak { Ok(found) } else { Err(Nobody::ForeignAnchor.into()) }
 }
 
 /// The credential that a secret is good for, by its hash. Looks at all of them, whichever fits.
@@ -75,7 +91,7 @@ pub fn by_secret<'c>(
     address: IpAddr,
     now: Timestamp,
     credentials: &'c [Credential],
-) -> Result<&'c Credential, Nobody> {
+) -> Result<&'c Credential, Refusal<'c>> {
     let mut found = None;
     for credential in credentials {
         if let Proof::Secret(secret) = &credential.proof
@@ -85,21 +101,24 @@ pub fn by_secret<'c>(
         }
     }
     match found {
-        None => Err(Nobody::Unregistered),
-        Some((_, false)) => Err(Nobody::ForeignAddress),
+        None => Err(Nobody::Unregistered.into()),
+        Some((credential, false)) => Err(Refusal { why: Nobody::ForeignAddress, of: Some(credential) }),
         Some((credential, true)) => one(std::iter::once(credential), now),
     }
 }
 
 /// The only one of these, if it counts now. Those that count no longer fit nobody, but tell why.
-fn one<'c>(fitting: impl Iterator<Item = &'c Credential>, now: Timestamp) -> Result<&'c Credential, Nobody> {
-    let (counting, over): (Vec<_>, Vec<_>) = fitting.partition(|credential| credential.counts_at(now));
-    match (counting[..].as_ref(), over.first()) {
-        ([only], _) => Ok(only),
-        ([], None) => Err(Nobody::Unregistered),
-        ([], Some(credential)) if credential.revoked.is_some() => Err(Nobody::Revoked),
-        ([], Some(_)) => Err(Nobody::NotValidNow),
-        _ => Err(Nobody::Ambiguous),
+fn one<'c>(fitting: impl Iterator<Item = &'c Credential>, now: Timestamp) -> Result<&'c Credential, Refusal<'c>> {
+    let (counting, over): (Vec<&Credential>, Vec<&Credential>) =
+        fitting.partition(|credential| credential.counts_at(now));
+    match (&counting[..], over.first()) {
+        ([only], _) => Ok(*only),
+        ([], None) => Err(Nobody::Unregistered.into()),
+        ([], Some(credential)) => {
+            let why = if credential.revoked.is_some() { Nobody::Revoked } else { Nobody::NotValidNow };
+            Err(Refusal { why, of: Some(*credential) })
+        }
+        _ => Err(Nobody::Ambiguous.into()),
     }
 }
 
@@ -149,7 +168,9 @@ mod tests {
         let fingerprint = Fingerprint([9; 32]);
         let theirs = Anchor { fingerprint, subject: String::new(), not_after: Timestamp::EPOCH, organisations };
         let now = Timestamp::from_micros(15);
-        by_certificate(proven, now, credentials, &[theirs]).map(|credential| credential.organisation.0)
+        by_certificate(proven, now, credentials, &[theirs])
+            .map(|credential| credential.organisation.0)
+            .map_err(|refusal| refusal.why)
     }
 
     #[test]
@@ -216,10 +237,11 @@ mod tests {
         let who = |hash: u8, address: &str| {
             by_secret(&[hash; 32], address.parse().unwrap(), Timestamp::EPOCH, &registered)
                 .map(|credential| credential.organisation.0)
+                .map_err(|refusal| (refusal.why, refusal.of.map(|credential| credential.organisation.0)))
         };
         assert_eq!(who(1, "192.0.2.1"), Ok(1));
-        assert_eq!(who(1, "192.0.3.1"), Err(Nobody::ForeignAddress));
+        assert_eq!(who(1, "192.0.3.1"), Err((Nobody::ForeignAddress, Some(1))));
         assert_eq!(who(2, "192.0.3.1"), Ok(2));
-        assert_eq!(who(3, "192.0.2.1"), Err(Nobody::Unregistered));
+        assert_eq!(who(3, "192.0.2.1"), Err((Nobody::Unregistered, None)));
     }
 }

@@ -27,9 +27,9 @@ pub use deleting::Deleting;
 pub use found::Found;
 pub use holding::{Holding, Wanted};
 pub use reading::{Reading, Shown};
-pub use refusing::Refused;
+pub use refusing::{HANDSHAKE, Refused};
 pub use session::Session;
-pub use sign_in::{Caller, NotSignedIn};
+pub use sign_in::{Caller, NotSignedIn, Whose};
 pub use whoami::Whoami;
 pub use writing::{Added, Writing};
 

@@ -1,8 +1,9 @@
 //! Refusals: each is evidence, and no stranger may fill the disk with it.
 //!
-//! Of one caller and one reason the first is told; the others within a minute are counted, and
-//! told once. Callers that are known to be somebody and strangers have a table each, of bounded
-//! size; what is beyond it is told once a minute, as one number.
+//! Of one caller, by address and credential, and one reason the first is told; the others within a
+//! minute are counted, and told once. Callers who proved a credential, though it may count no longer,
+//! and strangers have a table each, of bounded size; what is beyond it is told once a minute, as one
+//! number.
 
 use super::Exchange;
 use crate::access::credential::Fingerprint;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// For how long refusals of one kind are counted before they are told.
 const WINDOW: Duration = Duration::from_mins(1);
+/// The endpoint of what was refused before anything could be asked.
+pub const HANDSHAKE: &str = "handshake";
 /// Kinds of refusals of members that are told apart, at most.
 const MEMBERS: usize = 1024;
 /// Kinds of refusals of strangers that are told apart, at most.
@@ -29,9 +32,9 @@ pub struct Refused {
     pub ip: Option<IpAddr>,
     /// The organisation, if the caller is somebody's.
     pub organisation: Option<String>,
-    /// The key that was proven, if one was.
+    /// The credential that was proven, if one was. In a handshake that failed, the one that was shown.
     pub credential: Option<Fingerprint>,
-    /// The endpoint; `handshake` before anything could be asked.
+    /// The endpoint; [`HANDSHAKE`] before anything could be asked.
     pub endpoint: &'static str,
     /// The HTTP method, if it came to that.
     pub method: Option<String>,
@@ -48,6 +51,7 @@ pub struct Refused {
 struct Kind {
     ip: Option<IpAddr>,
     organisation: Option<String>,
+    credential: Option<Fingerprint>,
     reason: &'static str,
 }
 
@@ -90,7 +94,9 @@ impl Table {
 
     /// Whether this one is to be told now.
     fn is_told(&mut self, refused: &Refused) -> bool {
-        let kind = Kind { ip: refused.caller(), organisation: refused.organisation.clone(), reason: refused.reason };
+        let Refused { organisation, credential, reason, .. } = refused;
+        let (organisation, credential) = (organisation.clone(), *credential);
+        let kind = Kind { ip: refused.caller(), organisation, credential, reason };
         if let Some(count) = self.kinds.get_mut(&kind) {
             count.untold += 1;
             return false;
@@ -140,6 +146,11 @@ impl Refused {
         }
     }
 
+    /// Whether the caller proved something. What was but shown in a handshake, anybody can show.
+    fn is_known(&self) -> bool {
+        self.endpoint != HANDSHAKE && (self.organisation.is_some() || self.credential.is_some())
+    }
+
     /// One caller: an IPv4 address, or the network that one subscriber has of IPv6.
     fn caller(&self) -> Option<IpAddr> {
         match self.ip?.to_canonical() {
@@ -157,7 +168,7 @@ impl Exchange {
         for (text, most) in [(&mut refused.method, LONGEST_CLIENT), (&mut refused.path, LONGEST_PATH)] {
             text.iter_mut().for_each(|text| *text = plain(text, most));
         }
-        let table = if refused.organisation.is_some() { &self.refusals.members } else { &self.refusals.strangers };
+        let table = if refused.is_known() { &self.refusals.members } else { &self.refusals.strangers };
         let told = table.lock().unwrap_or_else(PoisonError::into_inner).is_told(&refused);
         if told {
             self.note_refusal(refused, 1);
@@ -208,6 +219,20 @@ mod tests {
             table.take(true).into_iter().map(|(refused, times)| (refused.address, times)).collect();
         assert_eq!(counted, [("192.0.2.1:1".to_owned(), 2)]);
         assert!(table.is_told(&refused("192.0.2.1", "a")), "and then anew");
+    }
+
+    #[test]
+    fn two_credentials_behind_one_address_are_told_apart_and_strangers_push_neither_out() {
+        let of = |key: u8| Refused {
+            organisation: Some("anna".to_owned()),
+            credential: Some(Fingerprint([key; 32])),
+            ..refused("192.0.2.1", "revoked")
+        };
+        let mut table = Table::new(8);
+        assert_eq!([1, 2, 1, 2].map(|key| table.is_told(&of(key))), [true, true, false, false]);
+        assert!(of(1).is_known() && Refused { organisation: None, ..of(1) }.is_known());
+        // What is shown in a handshake is not proved: anybody can show it.
+        assert!(!Refused { endpoint: HANDSHAKE, ..of(1) }.is_known() && !refused("192.0.2.1", "revoked").is_known());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Exchange, Session};
 use crate::access::credential::{Credential, Fingerprint};
-use crate::access::identify::{Nobody, by_certificate, by_secret};
+use crate::access::identify::{Nobody, Refusal, by_certificate, by_secret};
 use crate::access::organisation::OrganisationKey;
 use crate::access::proof::certificate::Proven;
 use crate::audit::Actor;
@@ -10,6 +10,9 @@ use crate::store::StoreError;
 use crate::store::registry::Registry;
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// The reason, in a word, why nobody of a suspended organisation comes in.
+const SUSPENDED: &str = "suspended";
 
 /// What a caller proves its identity with.
 #[derive(Clone, Debug)]
@@ -49,18 +52,22 @@ impl Caller {
     }
 }
 
-/// Why a certificate that the handshake accepted, or a secret, does not let its holder in.
+/// Whose credential does not count: the organisation's name, and the credential by its fingerprint.
+pub type Whose = (String, Fingerprint);
+
+/// Why a certificate that the handshake accepted, or a secret, does not let its holder in; and whose it
+/// is, if that is known: for the audit trail, not for the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum NotSignedIn {
     /// It is nobody's.
     #[error("the certificate with the key {0} {reason}", reason = reason(*.1))]
-    Certificate(Fingerprint, Nobody),
+    Certificate(Fingerprint, Nobody, Option<Whose>),
     /// Its organisation may not come in for now.
     #[error("the organisation is suspended: ask the operator of this server")]
-    Suspended,
+    Suspended(Option<Whose>),
     /// A secret lets nobody in, for the reason in a word. Its holder is told the same for all of them.
     #[error("no credentials that are good here: send a secret of yours as password (Basic), Bearer or Token")]
-    Secret(&'static str),
+    Secret(&'static str, Option<Whose>),
     /// The store could not say.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -83,10 +90,18 @@ impl NotSignedIn {
     /// The reason in a word: for the log and the audit trail, not for the caller.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Certificate(_, nobody) => nobody.word(),
-            Self::Suspended => "suspended",
-            Self::Secret(reason) => reason,
+            Self::Certificate(_, nobody, _) => nobody.word(),
+            Self::Suspended(_) => SUSPENDED,
+            Self::Secret(reason, _) => reason,
             Self::Store(_) => "store",
+        }
+    }
+
+    /// Whose credential it is, if that is known: for the audit trail, not for the caller.
+    pub fn whose(&self) -> Option<&Whose> {
+        match self {
+            Self::Certificate(_, _, whose) | Self::Suspended(whose) | Self::Secret(_, whose) => whose.as_ref(),
+            Self::Store(_) => None,
         }
     }
 }
@@ -98,8 +113,12 @@ impl Exchange {
         let registry = self.registry()?;
         let fingerprint = proven.certificate.fingerprint;
         let identified = by_certificate(proven, self.now(), &registry.credentials, &registry.anchors);
-        let credential = identified.map_err(|nobody| NotSignedIn::Certificate(fingerprint, nobody))?.clone();
-        let caller = caller(&registry, &credential, fingerprint, address).ok_or(NotSignedIn::Suspended)?;
+        let credential = identified.map_err(|Refusal { why, of }| {
+            NotSignedIn::Certificate(fingerprint, why, of.and_then(|own| whose(&registry, own, fingerprint)))
+        })?;
+        let caller = caller(&registry, credential, fingerprint, address)
+            .ok_or_else(|| NotSignedIn::Suspended(whose(&registry, credential, fingerprint)))?;
+        let credential = credential.clone();
         Ok(Session::new(Arc::clone(self), registry, Shown::Certificate(proven.clone()), credential, caller))
     }
 
@@ -108,11 +127,25 @@ impl Exchange {
     pub fn sign_in_with_secret(self: &Arc<Self>, hash: &[u8; 32], address: SocketAddr) -> Result<Session, NotSignedIn> {
         let registry = self.registry()?;
         let identified = by_secret(hash, address.ip(), self.now(), &registry.credentials);
-        let credential = identified.map_err(|nobody| NotSignedIn::Secret(nobody.word()))?.clone();
-        let caller = caller(&registry, &credential, credential.fingerprint(), &address.to_string());
-        let caller = caller.ok_or(NotSignedIn::Secret(NotSignedIn::Suspended.reason()))?;
+        let known = |own: &Credential| whose(&registry, own, own.fingerprint());
+        let credential =
+            identified.map_err(|Refusal { why, of }| NotSignedIn::Secret(why.word(), of.and_then(known)))?;
+        let caller = caller(&registry, credential, credential.fingerprint(), &address.to_string());
+        let caller = caller.ok_or_else(|| NotSignedIn::Secret(SUSPENDED, known(credential)))?;
+        let credential = credential.clone();
         Ok(Session::new(Arc::clone(self), registry, Shown::Secret, credential, caller))
     }
+
+    /// Whose a key is that did not come so far as to sign in.
+    pub fn whose(&self, key: Fingerprint) -> Option<Whose> {
+        let registry = self.registry().ok()?;
+        whose(&registry, registry.credential_by_fingerprint(key)?, key)
+    }
+}
+
+/// Whose a credential is, recorded by `fingerprint`.
+fn whose(registry: &Registry, credential: &Credential, fingerprint: Fingerprint) -> Option<Whose> {
+    registry.organisation_by_key(credential.organisation).map(|organisation| (organisation.name.clone(), fingerprint))
 }
 
 /// Whom a credential speaks for, recorded by `fingerprint`; `None` while its organisation is suspended.

@@ -5,6 +5,7 @@ use super::addresses::Addresses;
 use super::limits::Limits;
 use super::peer::Peer;
 use super::stream::Stream;
+use crate::access::credential::Fingerprint;
 use crate::exchange::{self, plain};
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -51,16 +52,28 @@ pub(super) async fn accept(
     let address = socket.peer_addr().ok();
     match handshake(&door, &gate, socket, address).await {
         Ok(stream) => Ok((stream, address)),
-        Err((reason, error)) => {
-            door.metrics.tls_refused(reason);
-            tell(&door, address, reason, &error);
+        Err(refused) => {
+            door.metrics.tls_refused(refused.reason);
+            tell(&door, address, &refused);
             Err(())
         }
     }
 }
 
-/// Why there is no connection: in a word for the metrics, and in full.
-type Refused = (&'static str, Box<dyn Display>);
+/// Why there is no connection.
+struct Refused {
+    /// In a word, for the metrics.
+    reason: &'static str,
+    error: Box<dyn Display>,
+    /// The key of the certificate that was shown and does not count, if that is why.
+    key: Option<Fingerprint>,
+}
+
+impl Refused {
+    fn new(reason: &'static str, error: impl Display + 'static) -> Self {
+        Self { reason, error: Box::new(error), key: None }
+    }
+}
 
 async fn handshake(
     door: &Arc<Door>,
@@ -68,15 +81,14 @@ async fn handshake(
     socket: TcpStream,
     address: Option<SocketAddr>,
 ) -> Result<Stream, Refused> {
-    let because = |reason: &'static str| move |error: std::io::Error| -> Refused { (reason, Box::new(error)) };
-    let other = |error: &str| -> Refused { ("other", Box::new(error.to_owned())) };
+    let other = |error: &str| Refused::new("other", error.to_owned());
     let address = address.ok_or_else(|| other("the connection is gone"))?;
     let place = gate.addresses.admit(address.ip());
-    let place = place.map_err(|reason| -> Refused { (reason, Box::new("the address has its share already")) })?;
+    let place = place.map_err(|reason| Refused::new(reason, "the address has its share already"))?;
     let permit = Arc::clone(&gate.handshakes).try_acquire_owned();
-    let _permit = permit.map_err(|_| -> Refused { ("busy", Box::new("too many handshakes at a time")) })?;
+    let _permit = permit.map_err(|_| Refused::new("busy", "too many handshakes at a time"))?;
     // An answer's last segment does not wait for the caller's acknowledgement of the one before.
-    socket.set_nodelay(true).map_err(because("closed"))?;
+    socket.set_nodelay(true).map_err(|error| Refused::new("closed", error))?;
     let made = match gate.listener {
         Listener::MutualTls => door.tls.connection().map(|(config, verifier)| (config, Some(verifier))),
         Listener::Fallback => door.tls.connection_without_certificate().map(|config| (config, None)),
@@ -85,8 +97,11 @@ async fn handshake(
     let accepting = TlsAcceptor::from(Arc::new(config)).accept(socket);
     let tls = match timeout(door.limits.handshake(), accepting).await {
         Ok(Ok(tls)) => tls,
-        Ok(Err(error)) => return Err((refusal(&error), Box::new(error))),
-        Err(late) => return Err(("timeout", Box::new(late))),
+        Ok(Err(error)) => {
+            let key = verifier.and_then(|verifier| verifier.refused());
+            return Err(Refused { key, ..Refused::new(refusal(&error), error) });
+        }
+        Err(late) => return Err(Refused::new("timeout", late)),
     };
     let peer = match verifier {
         None => Peer::without_certificate(address),
@@ -123,13 +138,15 @@ fn refusal(error: &std::io::Error) -> &'static str {
 }
 
 /// Takes note of a refusal, and says a line in the log, as far as strangers are told of at all.
-fn tell(door: &Door, address: Option<SocketAddr>, reason: &'static str, error: &dyn Display) {
+fn tell(door: &Door, address: Option<SocketAddr>, Refused { reason, error, key }: &Refused) {
+    // The handshake ended before the key was proved: whose certificate it is can be said, not who showed it.
+    let whose = key.and_then(|key| door.exchange.whose(key));
     let refused = exchange::Refused {
         address: address.map_or_else(String::new, |address| address.to_string()),
         ip: address.map(|address| address.ip()),
-        organisation: None,
-        credential: None,
-        endpoint: "handshake",
+        organisation: whose.map(|(organisation, _)| organisation),
+        credential: *key,
+        endpoint: exchange::HANDSHAKE,
         method: None,
         path: None,
         status: None,

@@ -2,7 +2,7 @@
 //! (TAXII 2.1 §3.6).
 
 use super::throttle::Reached;
-use crate::exchange::{Error, NotSignedIn, StoreError};
+use crate::exchange::{Error, NotSignedIn, StoreError, Whose};
 use crate::taxii::error::Error as Resource;
 use crate::taxii::filter::Malformed;
 use crate::taxii::media_type::TAXII;
@@ -18,9 +18,11 @@ pub(super) struct Problem {
     /// Names this one occurrence in the log.
     pub(super) error_id: String,
     /// What was wrong, as the log tells it: more than the caller may be told.
-    pub(super) cause: Option<String>,
+    pub(super) cause: Option<Box<str>>,
     /// Why the caller is refused, in a word for log and audit trail, if it is.
     pub(super) reason: Option<&'static str>,
+    /// Whose credential it is that does not let in, if that is known: for the audit trail only.
+    pub(super) whose: Option<Box<Whose>>,
     /// The methods that there are.
     pub(super) allow: Option<&'static str>,
     /// Seconds after which it may be tried again.
@@ -60,6 +62,7 @@ impl Problem {
             error_id: resource.error_id,
             cause: None,
             reason: None,
+            whose: None,
             allow: None,
             retry_after: None,
             challenge: None,
@@ -142,7 +145,7 @@ impl Problem {
 
     /// 401 on the fallback listener: the same words for every reason.
     pub(super) fn no_credentials(reason: &'static str) -> Self {
-        let description = NotSignedIn::Secret(reason).to_string();
+        let description = NotSignedIn::Secret(reason, None).to_string();
         let problem = Self::refusal(StatusCode::UNAUTHORIZED, reason, &description);
         // Who guesses, or only asks, is bounded by how many handshakes an address has.
         Self { challenge: Some(Challenge::Secret), close: true, ..problem }
@@ -168,7 +171,7 @@ impl Problem {
 
     pub(super) fn internal(cause: &str) -> Self {
         let description = "the server failed: its operator finds the cause in the log under the error_id";
-        Self { cause: Some(cause.to_owned()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, description) }
+        Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, description) }
     }
 
     pub(super) fn not_recorded() -> Self {
@@ -178,7 +181,7 @@ impl Problem {
     fn unavailable(cause: &str) -> Self {
         let description = "the server cannot do this now, and nothing was changed: try again";
         Self {
-            cause: Some(cause.to_owned()),
+            cause: Some(cause.into()),
             retry_after: Some(10),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, description)
         }
@@ -234,12 +237,14 @@ impl From<StoreError> for Problem {
 
 impl From<NotSignedIn> for Problem {
     fn from(refusal: NotSignedIn) -> Self {
-        match refusal {
+        let whose = refusal.whose().cloned().map(Box::new);
+        let problem = match refusal {
             NotSignedIn::Store(error) => error.into(),
-            NotSignedIn::Secret(reason) => Self::no_credentials(reason),
-            NotSignedIn::Certificate(..) | NotSignedIn::Suspended => {
+            NotSignedIn::Secret(reason, _) => Self::no_credentials(reason),
+            NotSignedIn::Certificate(..) | NotSignedIn::Suspended(_) => {
                 Self::no_certificate(refusal.reason(), &refusal.to_string())
             }
-        }
+        };
+        Self { whose, ..problem }
     }
 }

@@ -106,17 +106,17 @@ pub(super) fn sign_in(door: &Door, head: &RequestHead, address: SocketAddr) -> R
     let shown = shown(&head.headers, door.secret_header.as_ref());
     // No secret is the empty text, so this finds nobody where nothing, or too much, was shown.
     let hash = secret::hash(if let Shown::One(text) = &shown { text } else { "" });
-    let reason = match (door.exchange.sign_in_with_secret(&hash, address), &shown) {
+    let (reason, whose) = match (door.exchange.sign_in_with_secret(&hash, address), &shown) {
         (Ok(session), _) => return Ok((session, hash)),
         (Err(NotSignedIn::Store(error)), _) => return Err(error.into()),
         // Clients ask like this to be told how to sign in: no attempt, no failure.
         (Err(_), Shown::Nothing) => return Err(Problem::no_credentials("no_credentials")),
-        (Err(_), Shown::Several) => "several_credentials",
-        (Err(refusal), Shown::One(_)) => refusal.reason(),
+        (Err(_), Shown::Several) => ("several_credentials", None),
+        (Err(refusal), Shown::One(_)) => (refusal.reason(), refusal.whose().cloned().map(Box::new)),
     };
     let counted = door.failures.count(address.ip(), &hash, stopwatch());
     let problem = counted.map_or_else(|reached| door.reached(&reached), |()| Problem::no_credentials(reason));
-    Err(Problem { close: true, reason: Some(reason), ..problem })
+    Err(Problem { close: true, reason: Some(reason), whose, ..problem })
 }
 
 fn shown(headers: &HeaderMap, extra: Option<&HeaderName>) -> Shown {

@@ -103,7 +103,10 @@ impl Peer {
     pub(super) fn sign_in_again(&self, door: &Door) -> Result<Session, Problem> {
         match &self.proof {
             Proof::Chain(chain) => {
-                let proven = chain.proven(&door.tls).map_err(|error| Problem::not_trusted(&error))?;
+                let proven = chain.proven(&door.tls).map_err(|error| {
+                    let whose = self.fingerprint().and_then(|key| door.exchange.whose(key)).map(Box::new);
+                    Problem { whose, ..Problem::not_trusted(&error) }
+                })?;
                 Ok(door.exchange.sign_in(&proven, &self.address.to_string())?)
             }
             Proof::Secret(last) => {

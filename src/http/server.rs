@@ -274,7 +274,7 @@ struct Event {
     /// Organisation and credential, once they are known.
     who: Option<(String, Fingerprint)>,
     error_id: Option<String>,
-    cause: Option<String>,
+    cause: Option<Box<str>>,
     reason: Option<&'static str>,
     /// It is a refusal that is counted rather than told.
     untold: bool,
@@ -334,11 +334,12 @@ fn sign_in(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> R
 /// request of a member, and of strangers as far as they are told of at all.
 fn is_told(door: &Door, request: &Request, problem: &Problem, who: Option<&(String, Fingerprint)>) -> bool {
     let (Some(reason), Some(peer)) = (problem.reason, request.conn_data::<Arc<Peer>>()) else { return true };
+    let known = who.or(problem.whose.as_deref());
     let refused = Refused {
         address: peer.address().to_string(),
         ip: Some(peer.address().ip()),
-        organisation: who.map(|(organisation, _)| organisation.clone()),
-        credential: who.map(|(_, credential)| *credential).or_else(|| peer.fingerprint()),
+        organisation: known.map(|(organisation, _)| organisation.clone()),
+        credential: known.map(|(_, credential)| *credential).or_else(|| peer.fingerprint()),
         endpoint: Route::of(request.path()).map_or("none", Route::name),
         method: Some(request.method().to_string()),
         path: Some(request.path().to_owned()),

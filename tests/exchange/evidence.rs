@@ -10,7 +10,7 @@ use crate::support::trail::{Trail, numbers, stamps, until};
 use crate::support::{EMPTY, MISSING, NO, RW, Server, WO};
 use entente::access::level::Level;
 use entente::audit::digest;
-use entente::clock::stopwatch;
+use entente::clock::{Clock, stopwatch};
 use entente::store::registry::{Downgrade, Rule};
 use entente::taxii::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -294,6 +294,30 @@ fn a_refusal_is_told_once_and_then_counted() {
     assert_eq!(unregistered["credential"].as_str().unwrap().len(), 64);
     let (_, times, handshake) = count("no_certificate");
     assert_eq!((times, &handshake["endpoint"], handshake.get("http_status")), (19, &"handshake".into(), None));
+}
+
+#[test]
+fn the_refusal_of_a_known_certificate_says_whose_it_is() {
+    let server = Server::start();
+    let trail = Trail::of(&server);
+    let ago = |seconds| Clock::system().now() - Duration::from_secs(seconds);
+    let expired = server.ca.issue("x", |cert| (cert.not_before, cert.not_after) = (ago(99).into(), ago(9).into()));
+    let revoked = server.ca.client("x");
+    server.register("reader", &expired);
+    server.register("writer", &revoked);
+    let keys = server.admin.overview().unwrap().registry.credentials;
+    let key = |at: usize| keys[at].fingerprint().to_string();
+    server.admin.revoke("writer", &key(keys.len() - 1)).unwrap();
+    server.actor_with(Some(revoked)).get(&objects(RW)).must_be(401);
+    server.actor_with(Some(expired)).refusal();
+    until("refusals", || trail.all("refusal").len() >= 2);
+    for (entry, (reason, organisation, at)) in
+        trail.all("refusal").iter().zip([("revoked", "writer", keys.len() - 1), ("expired", "reader", keys.len() - 2)])
+    {
+        assert_eq!((&entry["reason"], &entry["organisation"]), (&reason.into(), &organisation.into()), "{entry}");
+        assert_eq!(entry["credential"], key(at), "{entry}");
+    }
+    assert_eq!(trail.last("refusal")["endpoint"], "handshake");
 }
 
 /// Method, path, headers, body of a request; status and reason of its refusal.

@@ -15,6 +15,7 @@ use entente::access::proof::certificate::Certificate;
 use entente::access::proof::secret;
 use entente::clock::Clock;
 use entente::exchange::{Exchange, Rights, Settings};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -136,8 +137,8 @@ fn whatever_is_wrong_with_a_secret_its_holder_is_told_the_same() {
         nobody.bearing(secret).get(&objects(RW)).must_be(200);
     }
     let registry = server.admin.overview().unwrap().registry;
-    let fingerprint = registry.credentials[1].fingerprint().to_string();
-    server.admin.revoke("reader", &fingerprint).unwrap();
+    let keys: Vec<String> = registry.credentials.iter().map(|own| own.fingerprint().to_string()).collect();
+    server.admin.revoke("reader", &keys[1]).unwrap();
     server.admin.suspend("writer", true).unwrap();
     let mut answers = BTreeSet::new();
     let mut told = |actor: &Actor| {
@@ -153,6 +154,30 @@ fn whatever_is_wrong_with_a_secret_its_holder_is_told_the_same() {
     clock.turn_on(2 * 86_400);
     told(&nobody.bearing(&ended));
     assert_eq!(answers.len(), 1, "{answers:?}");
+    // The operator is told whose it is, and of each by itself.
+    let trail = Trail::of(&server);
+    until("all are told", || trail.all("refusal").len() >= 5);
+    let text = |entry: &Value, member: &str| entry[member].as_str().map(ToOwned::to_owned);
+    let told: Vec<_> = trail
+        .all("refusal")
+        .iter()
+        .map(|entry| ["reason", "organisation", "credential"].map(|name| text(entry, name)))
+        .collect();
+    let expected = |reason: &str, whose: Option<(&str, usize)>| {
+        let (organisation, key) =
+            whose.map_or((None, None), |(name, at)| (Some(name.to_owned()), Some(keys[at].clone())));
+        [Some(reason.to_owned()), organisation, key]
+    };
+    assert_eq!(
+        told,
+        [
+            expected("foreign_address", Some(("reader", 0))),
+            expected("revoked", Some(("reader", 1))),
+            expected("suspended", Some(("writer", 3))),
+            expected("unregistered", None),
+            expected("not_valid_now", Some(("reader", 2))),
+        ]
+    );
 }
 
 /// Rows: AUTH-4, AUTH-5, AUTH-6, AUTH-16, COMPAT-13.

@@ -56,7 +56,9 @@ fn who(certificate: Certificate, anchor: Option<Fingerprint>, registered: &[Cred
     let (fingerprint, now) = (Fingerprint([9; 32]), Timestamp::from(Clock::system().now()));
     let theirs = Anchor { fingerprint, subject: String::new(), not_after: now, organisations };
     let proven = Proven { certificate, anchor };
-    by_certificate(&proven, now, registered, &[theirs]).map(|credential| credential.organisation.0)
+    by_certificate(&proven, now, registered, &[theirs])
+        .map(|credential| credential.organisation.0)
+        .map_err(|refusal| refusal.why)
 }
 
 /// Names of each kind, and what is not quite one: the tag, the octets.

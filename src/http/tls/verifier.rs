@@ -10,6 +10,7 @@ use super::Tls;
 use super::crl::Status;
 use super::facts::Facts;
 use super::material::{Anchor, Material};
+use crate::access::credential::Fingerprint;
 use crate::access::proof::certificate::{Certificate, Proven};
 use crate::taxii::timestamp::Timestamp;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -38,16 +39,23 @@ pub(in crate::http) struct Verifier {
     tls: Arc<Tls>,
     algorithms: WebPkiSupportedAlgorithms,
     verified: OnceLock<Verified>,
+    refused: OnceLock<Fingerprint>,
 }
 
 impl Verifier {
     pub(super) fn new(tls: Arc<Tls>, algorithms: WebPkiSupportedAlgorithms) -> Self {
-        Self { tls, algorithms, verified: OnceLock::new() }
+        Self { tls, algorithms, verified: OnceLock::new(), refused: OnceLock::new() }
     }
 
     /// What the client proved, if it did.
     pub(in crate::http) fn verified(&self) -> Option<&Verified> {
         self.verified.get()
+    }
+
+    /// The key of the certificate that the client showed, if its chain does not hold. It is not proved that the
+    /// client has it.
+    pub(in crate::http) fn refused(&self) -> Option<Fingerprint> {
+        self.refused.get().copied()
     }
 }
 
@@ -63,7 +71,11 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verified = self.tls.verify(end_entity, intermediates)?;
+        let verified = self.tls.verify(end_entity, intermediates).inspect_err(|_| {
+            if let Ok(shown) = Certificate::read(end_entity) {
+                self.refused.get_or_init(|| shown.fingerprint);
+            }
+        })?;
         // A handshake asks once; were it twice, the first would count.
         self.verified.get_or_init(|| verified);
         Ok(ClientCertVerified::assertion())

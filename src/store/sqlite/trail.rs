@@ -166,6 +166,7 @@ mod tests {
             level: None,
             query: query.to_owned(),
             given: audit::Given::default(),
+            head: false,
         };
         audit::Entry { at: Timestamp::EPOCH, actor: audit::Actor::default(), action }
     }
