@@ -16,7 +16,7 @@
 //! * What names a creator names one that the submitter has declared, unless it may pass on what
 //!   others created.
 //! * An object's level is the highest that its markings ask for. While the definition of one is
-//!   not there, or its time has not come, only its owner sees the object ([`hold`]).
+//!   not there, or its time has not come, only its owner sees the object ([`super::hold`]).
 //!
 //! [`judge`] decides about each object; this file keeps what is admitted, and tells the submitter and
 //! the trail.
