@@ -14,7 +14,6 @@
 use super::StoreError;
 use super::admission::Table;
 use super::order;
-use super::registry::{Downgrade, Rules};
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::terms::Terms;
@@ -483,24 +482,4 @@ pub fn release_due(table: &mut impl Table, now: Timestamp, most: usize) -> Resul
     }
     more |= released.iter().any(|released| released.more);
     Ok((released, more))
-}
-
-/// What a version with these terms waits for before others see it, and why. `before` are those of the version
-/// before it.
-pub(super) fn waits(terms: Terms, before: Option<Terms>, rules: Rules, now: Timestamp) -> Vec<(Until, String)> {
-    let mut waits = Vec::new();
-    if let Some(starts) = terms.starts.filter(|starts| now < *starts) {
-        waits.push((Until::Time(starts), "a marking of it starts then".to_owned()));
-    }
-    if let Some(before) = before.filter(|before| terms.loosen(*before) && rules.downgrade == Downgrade::Quarantine) {
-        let reason = match (terms.level, before.level) {
-            (Some(level), Some(was)) if level < was => {
-                format!("it is {level}, and the version before it {was}: who manages the collection decides")
-            }
-            _ => "it starts earlier or ends later than the version before it: who manages the collection decides"
-                .to_owned(),
-        };
-        waits.push((Until::Release { before }, reason));
-    }
-    waits
 }

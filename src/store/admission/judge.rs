@@ -1,6 +1,7 @@
 //! The decision about each object of a push.
 
 use super::Table;
+use super::settle::waits;
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
@@ -360,7 +361,7 @@ impl<'p> Admission<'p> {
             return Ok(refused("", reason));
         }
         let terms = Terms { level: Some(level), ..terms };
-        let mut waits = hold::waits(terms, before, rules, self.now);
+        let mut waits = waits(terms, before, rules, self.now);
         let mut loosened = before.filter(|before| terms.loosen(*before));
         if !unknown.is_empty() {
             let reason = format!("how far it may travel is not known until you send {}", unknown.join(", "));

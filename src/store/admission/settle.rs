@@ -1,4 +1,5 @@
-//! What waits for the definitions of its markings, looked at again when they come.
+//! What versions wait for before others see them; and those that wait for the definitions of their markings,
+//! looked at again when they come.
 
 use super::{Table, terms};
 use crate::access::permission::World;
@@ -6,7 +7,8 @@ use crate::access::terms::Terms;
 use crate::audit::{Action, Entry};
 use crate::stix::head::Head;
 use crate::stix::json;
-use crate::store::hold::{Hold, Released, Until, place, release_all, waits};
+use crate::store::hold::{Hold, Released, Until, place, release_all};
+use crate::store::registry::{Downgrade, Rules};
 use crate::store::{Push, StoreError};
 use crate::taxii::timestamp::Timestamp;
 use std::collections::BTreeMap;
@@ -94,4 +96,24 @@ impl Loosened {
         };
         Entry { at: now, actor: push.actor.clone(), action }
     }
+}
+
+/// What a version with these terms waits for before others see it, and why. `before` are those of the version
+/// before it.
+pub(super) fn waits(terms: Terms, before: Option<Terms>, rules: Rules, now: Timestamp) -> Vec<(Until, String)> {
+    let mut waits = Vec::new();
+    if let Some(starts) = terms.starts.filter(|starts| now < *starts) {
+        waits.push((Until::Time(starts), "a marking of it starts then".to_owned()));
+    }
+    if let Some(before) = before.filter(|before| terms.loosen(*before) && rules.downgrade == Downgrade::Quarantine) {
+        let reason = match (terms.level, before.level) {
+            (Some(level), Some(was)) if level < was => {
+                format!("it is {level}, and the version before it {was}: who manages the collection decides")
+            }
+            _ => "it starts earlier or ends later than the version before it: who manages the collection decides"
+                .to_owned(),
+        };
+        waits.push((Until::Release { before }, reason));
+    }
+    waits
 }
