@@ -16,7 +16,7 @@ pub struct Limits {
     pub keep_alive_seconds: u64,
     /// Some part of a body comes at least this often.
     pub body_stall_seconds: u64,
-    /// After a start as long as a stall, a body comes at least this fast, on average.
+    /// After a start as long as two stalls, a body has come at least this fast, on average.
     pub body_octets_per_second: u64,
     /// A whole body is there after this long.
     pub body_seconds: u64,
@@ -145,7 +145,20 @@ impl Limits {
     /// from its beginning, and from now.
     pub(super) fn body(&self, octets: usize) -> (Duration, Duration) {
         let stall = Duration::from_secs(self.body_stall_seconds);
-        let at_rate = stall + Duration::from_secs(octets as u64 / self.body_octets_per_second.max(1));
-        (at_rate.min(Duration::from_secs(self.body_seconds)), stall)
+        let at_rate = Duration::from_millis(octets as u64 * 1000 / self.body_octets_per_second.max(1));
+        (at_rate.max(2 * stall).min(Duration::from_secs(self.body_seconds)), stall)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_a_little_too_slow_ends_as_soon_as_one_that_stalls_late() {
+        let limits = Limits::default();
+        let seconds = |octets| limits.body(octets).0.as_secs();
+        assert_eq!([0, 18 << 10, 20 << 10, 40 << 10].map(seconds), [20, 20, 20, 40]);
+        assert_eq!(limits.body(1 << 30).0, Duration::from_secs(limits.body_seconds));
     }
 }
