@@ -6,8 +6,8 @@ use super::memory::Memory;
 use super::registry::{Change, Collection, Downgrade, Registry, Root, Rule, Rules};
 use super::sqlite::{Ledger, Sqlite};
 use super::{
-    Author, Candidate, ChangeError, Declared, Deleted, Deletion, Holding, Offer, Push, Registrar as _, Releasing, Row,
-    Scan, Store, Trail as _,
+    Author, Candidate, ChangeError, Declared, Deleted, Deletion, Edition, Entries as _, Holding, Offer, Push,
+    Registrar as _, Releasing, Row, Scan, Store, Trail as _,
 };
 use crate::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof, Secret};
 use crate::access::level::Level;
@@ -339,6 +339,25 @@ fn marked(text: &str, n: u32) -> String {
 }
 
 rules! {
+    fn an_edition_says_when_the_next_entry_ends(bench) {
+        let ends = |n: u32| format!(r#""tlp":"green","start_date":"2020-01-01T00:00:00Z","end_date":"2025-10-09T09:0{n}:00Z""#);
+        let end = |n: u32| Timestamp::parse(&format!("2025-10-09T09:0{n}:00Z"));
+        assert_eq!(bench.edition().next_end, None);
+        for n in [2, 1] {
+            let indicator = marked(&version([INDICATOR, OTHER_INDICATOR][n as usize - 1], 1, Level::Green), n);
+            bench.push(ANNA, Level::Red, &[&policy(n, &ends(n)), &indicator]);
+            assert_eq!(bench.edition().next_end, end(n));
+        }
+        let number = bench.edition().number;
+        for (at, next, found) in [(end(1), end(2), 3), (end(2), None, 2)] {
+            bench.set_clock(u64::try_from(at.unwrap().micros()).unwrap());
+            assert_eq!((bench.edition().next_end, bench.count(BERT, Level::Red, "")), (next, found));
+        }
+        bench.set_clock(SOME_DAY);
+        assert_eq!((bench.edition().next_end, bench.count(BERT, Level::Red, "")), (end(1), 4), "the clock was set back");
+        assert_eq!(bench.edition().number, number, "time alone makes no edition");
+    }
+
     fn what_is_held_is_absent_for_those_named_and_new_for_them_when_released(bench) {
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green), &version(OTHER_INDICATOR, 1, Level::Green), &observable("198.51.100.1", Level::Green)]);
         let before = bench.stamps_of(CARL, "");
@@ -1144,37 +1163,89 @@ fn a_step() -> impl Strategy<Value = Step> {
     prop_oneof![8 => push, 2 => delete, 2 => hold, 1 => (0..4usize).prop_map(Step::Release), 1 => (1..90u64).prop_map(Step::Wait)]
 }
 
+impl Bench {
+    /// Takes a step, and tells what came of it.
+    fn take(&self, step: &Step) -> String {
+        match step {
+            Step::Push { who, reads, manage, objects } => {
+                let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
+                let status = self.push_as(self.world(*who, *reads), *manage, &objects);
+                format!("{:?} {:?}", status.successes(), status.failures())
+            }
+            Step::Delete { who, reads, manage, id, query } => {
+                format!("{:?}", self.delete(self.world(*who, *reads), *manage, id, query))
+            }
+            Step::Hold { subject, from, until } => {
+                let subject = [
+                    Subject::Object(INDICATOR.into()),
+                    Subject::Object(ADDRESS.into()),
+                    Subject::AddedFrom(self.now().plus_seconds(-30)),
+                ][*subject]
+                    .clone();
+                self.hold(
+                    subject,
+                    from,
+                    [Until::Release { before: Terms::default() }, Until::Time(self.now().plus_seconds(40))][*until]
+                        .clone(),
+                );
+                String::new()
+            }
+            Step::Release(at) => {
+                let held = self.store.holds(self.collection).unwrap();
+                let ids = held.iter().filter(|hold| !matches!(hold.until, Until::Marking { .. }));
+                format!("{:?}", ids.map(|hold| hold.id).nth(*at).map(|id| self.release(id)))
+            }
+            Step::Wait(seconds) => {
+                self.wait(*seconds);
+                String::new()
+            }
+        }
+    }
+
+    /// What everybody finds, by every query.
+    fn everything(&self) -> Vec<(Timestamp, String, String)> {
+        let mut all = Vec::new();
+        for who in [ANNA, BERT, CARL] {
+            for (level, query) in Level::ALL.into_iter().flat_map(|level| QUERIES.map(|query| (level, query))) {
+                all.extend(self.scan(self.world(who, level), query, whole));
+                // So that nobody's answer runs over into another's.
+                all.push((Timestamp::EPOCH, format!("{who:?} {level}"), query.to_owned()));
+            }
+        }
+        all
+    }
+
+    fn edition(&self) -> Edition {
+        self.store.edition(self.collection, self.now()).unwrap()
+    }
+}
+
+fn whole(row: &Row<'_>) -> (Timestamp, String, String) {
+    (row.date_added, row.version.to_owned(), String::from_utf8(row.text.to_vec()).unwrap())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn what_is_found_differs_only_in_another_edition_or_after_an_end(steps in prop::collection::vec(a_step(), 1..25)) {
+        for bench in [memory(), sqlite()] {
+            let mut before = (bench.edition(), bench.everything());
+            for step in &steps {
+                bench.take(step);
+                let after = (bench.edition(), bench.everything());
+                let same = after.0.number == before.0.number && before.0.next_end.is_none_or(|end| bench.now() < end);
+                prop_assert!(!same || after.1 == before.1, "{:?}", step);
+                before = after;
+            }
+        }
+    }
 
     #[test]
     fn the_engine_with_indexes_agrees_with_the_definitions(steps in prop::collection::vec(a_step(), 1..25)) {
         let benches = [memory(), sqlite()];
         for step in steps {
-            let outcomes: Vec<String> = benches.iter().map(|bench| match &step {
-                Step::Push { who, reads, manage, objects } => {
-                    let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
-                    let status = bench.push_as(bench.world(*who, *reads), *manage, &objects);
-                    format!("{:?} {:?}", status.successes(), status.failures())
-                }
-                Step::Delete { who, reads, manage, id, query } => {
-                    format!("{:?}", bench.delete(bench.world(*who, *reads), *manage, id, query))
-                }
-                Step::Hold { subject, from, until } => {
-                    let subject = [Subject::Object(INDICATOR.into()), Subject::Object(ADDRESS.into()), Subject::AddedFrom(bench.now().plus_seconds(-30))][*subject].clone();
-                    bench.hold(subject, from, [Until::Release { before: Terms::default() }, Until::Time(bench.now().plus_seconds(40))][*until].clone());
-                    String::new()
-                }
-                Step::Release(at) => {
-                    let held = bench.store.holds(bench.collection).unwrap();
-                    let ids = held.iter().filter(|hold| !matches!(hold.until, Until::Marking { .. }));
-                    format!("{:?}", ids.map(|hold| hold.id).nth(*at).map(|id| bench.release(id)))
-                }
-                Step::Wait(seconds) => {
-                    bench.wait(*seconds);
-                    String::new()
-                }
-            }).collect();
+            let outcomes = benches.each_ref().map(|bench| bench.take(&step));
             prop_assert_eq!(&outcomes[0], &outcomes[1], "{:?}", step);
         }
         let [expected, found] = [0, 1].map(|at: usize| benches[at].told());
@@ -1184,7 +1255,7 @@ proptest! {
                 for query in QUERIES {
                     let [expected, found] = [0, 1].map(|at: usize| {
                         let bench: &Bench = &benches[at];
-                        bench.scan(bench.world(who, level), query, |row| (row.date_added, row.version.to_owned(), String::from_utf8(row.text.to_vec()).unwrap()))
+                        bench.scan(bench.world(who, level), query, whole)
                     });
                     prop_assert_eq!(expected, found, "{:?} {} {}", who, level, query);
                 }
@@ -1208,6 +1279,89 @@ fn a_store_opens_again_with_all_that_was_in_it() {
     let bench = Bench { store, trail, micros, directory, collection };
     assert_eq!(bench.texts(ANNA, Level::Red, ""), [text]);
     assert!(bench.store.status(status.id).unwrap().is_some());
+}
+
+#[test]
+fn a_hold_that_ends_by_itself_makes_another_edition() {
+    let bench = sqlite();
+    bench.push(ANNA, Level::Red, &[&version(INDICATOR, 1, Level::Green)]);
+    bench.hold(Subject::Object(OTHER_INDICATOR.into()), &[BERT], Until::Time(bench.now().plus_seconds(4000)));
+    bench.hold(Subject::Object(INDICATOR.into()), &[BERT], Until::Time(bench.now().plus_seconds(40)));
+    let before = bench.edition();
+    bench.set_clock(SOME_DAY + 60_000_000);
+    let begun = stopwatch();
+    while bench.count(BERT, Level::Red, "") == 0 {
+        bench.edition();
+        assert!(begun.elapsed() < Duration::from_secs(20), "nobody ended it");
+    }
+    assert!(bench.edition().number > before.number);
+}
+
+/// Two programs on one file: this one knows what the other one changed as soon as that is done.
+fn knows_at_once(one: &Bench, other: &Sqlite) {
+    let text = |n| version(INDICATOR, n, Level::Green);
+    for n in 1..20 {
+        let (generation, edition) = (one.store.generation().unwrap(), one.edition());
+        assert_eq!((one.store.generation().unwrap(), one.edition()), (generation, edition));
+        other.note(Entry { at: Timestamp::EPOCH, actor: actor(), action: Action::Stop });
+        other.add(one.request(one.world(ANNA, Level::Red), &[&text(n)])).unwrap();
+        assert!(one.edition().number > edition.number, "{n}");
+        assert_eq!(one.store.generation().unwrap(), generation);
+        let root = Root { name: format!("api{}", n + 1), title: "Another".into() };
+        other.change(&Change::AddRoot(root), &actor()).unwrap();
+        assert_eq!(one.store.generation().unwrap(), generation + 1, "{n}");
+        if n % 5 == 0 {
+            // As the writer does when it has nothing else to do.
+            let file = rusqlite::Connection::open(one.directory.path().join("entente.db")).unwrap();
+            file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_another_program_changes_is_known_at_once() {
+    let bench = sqlite();
+    let other = Sqlite::open(bench.directory.path(), clock(&bench.micros)).unwrap();
+    knows_at_once(&bench, &other);
+}
+
+#[test]
+fn what_another_program_changes_is_known_at_once_while_this_one_writes_its_trail() {
+    let bench = sqlite();
+    let other = Sqlite::open(bench.directory.path(), clock(&bench.micros)).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let (told, recorded) = tokio::sync::oneshot::channel();
+                bench.store.record(Entry { at: Timestamp::EPOCH, actor: actor(), action: Action::Stop }, told);
+                recorded.blocking_recv().unwrap().unwrap();
+                bench.store.generation().unwrap();
+            }
+        });
+        for n in 1..60 {
+            let (generation, edition) = (bench.store.generation().unwrap(), bench.edition());
+            let root = Root { name: format!("api{}", n + 1), title: "Another".into() };
+            other.change(&Change::AddRoot(root), &actor()).unwrap();
+            assert_eq!(bench.store.generation().unwrap(), generation + 1);
+            other.add(bench.request(bench.world(ANNA, Level::Red), &[&version(INDICATOR, n, Level::Green)])).unwrap();
+            assert!(bench.edition().number > edition.number);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn what_another_program_changes_is_known_at_once_though_the_file_is_reached_by_links() {
+    let mut bench = sqlite();
+    let linked = tempfile::tempdir().unwrap();
+    let link = linked.path().join("entente.db");
+    std::os::unix::fs::symlink(bench.directory.path().join("entente.db"), &link).unwrap();
+    // As if a server that was killed had left it.
+    std::fs::write(linked.path().join("entente.db-shm"), [1; 48]).unwrap();
+    let other = Sqlite::open(bench.directory.path(), clock(&bench.micros)).unwrap();
+    bench.store = Arc::new(Sqlite::open(linked.path(), clock(&bench.micros)).unwrap());
+    knows_at_once(&bench, &other);
 }
 
 #[test]

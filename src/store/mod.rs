@@ -95,6 +95,9 @@ pub trait Entries: Send + Sync + 'static {
     /// The status of an earlier request, unless its time is over.
     fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError>;
 
+    /// What every scan of a collection by a caller who looks at this time depends on, beside the question.
+    fn edition(&self, collection: CollectionKey, at: Timestamp) -> Result<Edition, StoreError>;
+
     /// How many entries a collection has, and when the newest was added.
     fn extent(&self, collection: CollectionKey) -> Result<Extent, StoreError>;
 
@@ -366,6 +369,16 @@ pub struct Extent {
     pub entries: u64,
     /// When the newest was added.
     pub newest: Option<Timestamp>,
+}
+
+/// The state of a collection, as far as it can be told without looking at its entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edition {
+    /// Differs from what it was whenever a scan could find other entries than it did, but for those that
+    /// ended by the passing of time.
+    pub number: u64,
+    /// When the next entry ends: from then on a scan could find others again.
+    pub next_end: Option<Timestamp>,
 }
 
 impl Push {

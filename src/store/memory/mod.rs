@@ -10,8 +10,8 @@ use super::admission::{self, Held, Table as _};
 use super::hold::{self, Hold, Reach, Rows as _, Span, Subject};
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Done, Entries, Extent, HeldObject, Holding, Holds, KeptStatus, Push, Registrar,
-    Releasing, Row, Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Edition, Entries, Extent, HeldObject, Holding, Holds, KeptStatus, Push,
+    Registrar, Releasing, Row, Scan, StoreError, Trail,
 };
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
@@ -53,6 +53,8 @@ struct State {
 /// One collection's entries, in the order of their `date_added`.
 #[derive(Debug)]
 struct Shelf {
+    /// How often it changed.
+    edition: u64,
     newest: Timestamp,
     entries: Vec<Entry>,
     owners: HashMap<String, OrganisationKey>,
@@ -114,6 +116,7 @@ impl State {
         // As if something had been added just before it was made.
         let newest = Timestamp::from_micros(made.unwrap_or(Timestamp::EPOCH).micros() - 1);
         let empty = || Shelf {
+            edition: 0,
             newest,
             entries: Vec::new(),
             owners: HashMap::new(),
@@ -336,6 +339,7 @@ impl Entries for Memory {
         shelf.remember(&deletion.id, &doomed);
         let (gone, kept) = shelf.entries.drain(..).partition::<Vec<_>, _>(|entry| doomed.contains(&entry.first));
         shelf.entries = kept;
+        shelf.edition += 1;
         let is_of_doomed =
             |hold: &Hold| matches!(&hold.subject, Subject::Version { added, .. } if doomed.contains(added));
         shelf.holds.retain(|hold| !is_of_doomed(hold));
@@ -363,6 +367,13 @@ impl Entries for Memory {
     fn status(&self, id: Uuid) -> Result<Option<KeptStatus>, StoreError> {
         let now = self.now();
         Ok(self.state().statuses.get(&id).filter(|kept| kept.expires > now).cloned())
+    }
+
+    fn edition(&self, collection: CollectionKey, at: Timestamp) -> Result<Edition, StoreError> {
+        let mut state = self.tended()?;
+        let shelf = state.shelf(collection);
+        let next_end = shelf.entries.iter().filter_map(|entry| entry.ends).filter(|ends| *ends > at).min();
+        Ok(Edition { number: shelf.edition, next_end })
     }
 
     fn extent(&self, collection: CollectionKey) -> Result<Extent, StoreError> {

@@ -73,6 +73,7 @@ impl Table for Shelf {
             self.owners.insert(head.id.to_string(), addition.owner);
         }
         self.newest = addition.date_added;
+        self.edition += 1;
         self.entries.push(Entry {
             date_added: addition.date_added,
             id: head.id.to_string(),
@@ -127,6 +128,7 @@ impl Rows for Shelf {
     fn forget_hold(&mut self, id: Uuid) -> Result<(), StoreError> {
         self.holds.retain(|hold| hold.id != id);
         self.spans.remove(&id);
+        self.edition += 1;
         Ok(())
     }
 
@@ -150,6 +152,7 @@ impl Rows for Shelf {
 
     fn set_span(&mut self, hold: &Hold, span: Span) -> Result<(), StoreError> {
         self.spans.insert(hold.id, span);
+        self.edition += 1;
         Ok(())
     }
 
@@ -178,6 +181,7 @@ impl Rows for Shelf {
 
     fn set_reach(&mut self, row: Timestamp, reach: &Reach) -> Result<(), StoreError> {
         self.entries.iter_mut().filter(|entry| entry.date_added == row).for_each(|entry| entry.reach = reach.clone());
+        self.edition += 1;
         Ok(())
     }
 
@@ -185,6 +189,7 @@ impl Rows for Shelf {
         let row = self.entries.iter().find(|entry| entry.date_added == row);
         let copy = row.map(|row| Entry { date_added: to, reach: reach.clone(), ..row.clone() });
         self.entries.extend(copy);
+        self.edition += 1;
         self.raise_newest(to)
     }
 
@@ -197,6 +202,7 @@ impl Rows for Shelf {
             let rows = self.entries.iter_mut().filter(|entry| entry.first == *first);
             rows.for_each(|entry| (entry.level, entry.ends) = (*level, *ends));
         }
+        self.edition += 1;
         Ok(())
     }
 

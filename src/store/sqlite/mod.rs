@@ -2,7 +2,7 @@
 //!
 //! One thread owns the write connection and drains a bounded queue ([`writer`]);
 //! readers borrow a connection each. What is stored where: [`schema`]. The statement
-//! behind every read: [`scan`].
+//! behind every read: [`scan`]. What is known without one: [`watch`].
 
 mod hold;
 mod ledger;
@@ -11,6 +11,7 @@ mod scan;
 mod schema;
 mod table;
 mod trail;
+mod watch;
 mod work;
 mod writer;
 
@@ -24,8 +25,8 @@ use super::admission::Table as _;
 use super::hold::{Hold, Rows as _};
 use super::registry::{Change, Registry};
 use super::{
-    ChangeError, Deleted, Deletion, Done, Entries, Extent, HeldObject, Holding, Holds, KeptStatus, Push, Registrar,
-    Releasing, Row, Scan, StoreError, Trail,
+    ChangeError, Deleted, Deletion, Done, Edition, Entries, Extent, HeldObject, Holding, Holds, KeptStatus, Push,
+    Registrar, Releasing, Row, Scan, StoreError, Trail,
 };
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
@@ -39,10 +40,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, ToSql, param
 use std::fs::{File, TryLockError};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use table::Shelf;
 use uuid::Uuid;
+use watch::Known;
 use writer::Writer;
 
 /// The file that holds everything, in the data directory.
@@ -140,6 +142,11 @@ impl Sqlite {
         result
     }
 
+    /// The registry's generation and the editions, as of now.
+    fn known(&self) -> Result<Arc<Known>, StoreError> {
+        self.writer.watch().known(|before| self.read(|connection| Known::load(connection, before)))
+    }
+
     fn connect_reader(&self) -> Result<Connection, StoreError> {
         let connection = connect(&self.path)?;
         connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192")?;
@@ -219,6 +226,12 @@ impl Entries for Sqlite {
         })
     }
 
+    fn edition(&self, collection: CollectionKey, at: Timestamp) -> Result<Edition, StoreError> {
+        let number = self.known()?.number(collection);
+        let find = || self.read(|connection| watch::next_end(connection, collection, at));
+        self.writer.watch().edition(number, (collection, at), find)
+    }
+
     fn extent(&self, collection: CollectionKey) -> Result<Extent, StoreError> {
         const SQL: &str = "SELECT count(*), max(date_added) FROM entry WHERE collection = ?";
         self.read(|connection| {
@@ -296,10 +309,7 @@ impl Registrar for Sqlite {
     }
 
     fn generation(&self) -> Result<u64, StoreError> {
-        self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT generation FROM meta")?;
-            Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs())
-        })
+        Ok(self.known()?.generation)
     }
 
     fn change(&self, change: &Change, actor: &audit::Actor) -> Result<(), ChangeError> {

@@ -12,7 +12,7 @@
 //! | `audit` | the trail, chained |
 //! | `checkpoint` | signed words about where the trail ended, by the number of its last entry then |
 //! | `root`, `collection`, `organisation`, `identity`, `credential`, `anchor`, `anchor_for`, `permission` | the registry |
-//! | `meta` | one row: the registry's generation, the cursor key |
+//! | `meta` | one row: the generation of the registry, the edition of all collections together, the cursor key |
 //!
 //! An entry carries what "last for a caller" needs, so that it stays a predicate:
 //! `newer` and `older` are the lowest level among its newer and older versions (same
@@ -57,7 +57,7 @@ pub(super) const PRAGMAS: &str = "
 ";
 
 /// One step per schema version, in order. A step is never edited once it was released.
-const STEPS: [&str; 5] = [TABLES, JUDGEMENT, TRUST, EVIDENCE, SPANS];
+const STEPS: [&str; 6] = [TABLES, JUDGEMENT, TRUST, EVIDENCE, SPANS, EDITIONS];
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -319,6 +319,14 @@ const SPANS: &str = "
 
     ALTER TABLE departed ADD COLUMN instant TEXT;
     ALTER TABLE departed ADD COLUMN terms TEXT;
+";
+
+/// When a collection changed last: as the value that `meta.edition` had then, which each change raises. And
+/// where the next entry that ends is.
+const EDITIONS: &str = "
+    ALTER TABLE meta ADD COLUMN edition INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE collection ADD COLUMN edition INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX entry_by_end ON entry (collection, ends) WHERE ends IS NOT NULL;
 ";
 
 /// Brings a file to the newest schema, all steps or none. A file of a

@@ -4,6 +4,7 @@ use super::hold::due;
 use super::registry;
 use super::table::Shelf;
 use super::trail::Trail;
+use crate::access::permission::CollectionKey;
 use crate::audit;
 use crate::store::registry::Change;
 use crate::store::{ChangeError, Deleted, Deletion, Holding, KeptStatus, Push, Releasing, StoreError, admission, hold};
@@ -33,6 +34,10 @@ pub(super) fn add(
     let mut shelf = Shelf { connection, collection: push.collection };
     let (status, entries) = admission::add(&mut shelf, push, now)?;
     if !push.dry_run {
+        // A copy of what is there changes nothing, but one of a marking's definition may settle what waits for it.
+        if !status.successes().is_empty() {
+            raise_edition(connection, push.collection)?;
+        }
         keep_status(connection, status.id, &KeptStatus::of(push, &status, now))?;
     }
     entries.iter().try_for_each(|entry| trail.append(entry))?;
@@ -46,6 +51,7 @@ pub(super) fn place(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     hold::place(&mut Shelf { connection, collection: holding.collection }, &holding.hold)?;
+    raise_edition(connection, holding.collection)?;
     let registry = registry::load_within(connection)?;
     trail.append(&holding.audit_entry(&|key| registry.name_of(key), now))
 }
@@ -58,6 +64,7 @@ pub(super) fn release(
 ) -> Result<Option<Part>, StoreError> {
     let mut shelf = Shelf { connection, collection: releasing.collection };
     let Some(released) = hold::release(&mut shelf, releasing.id, now, PART)? else { return Ok(None) };
+    raise_edition(connection, releasing.collection)?;
     let registry = registry::load_within(connection)?;
     let Releasing { actor, collection_id, .. } = releasing;
     trail.append(&released.audit_entry_of(actor, collection_id, &|key| registry.name_of(key), now))?;
@@ -68,6 +75,7 @@ pub(super) fn release(
 pub(super) fn tend(connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<bool, StoreError> {
     let mut more = false;
     for (collection, id) in due(connection, now)? {
+        raise_edition(connection, collection)?;
         let registry = registry::load_within(connection)?;
         let (all, is_part) = hold::release_due(&mut Shelf { connection, collection }, now, PART)?;
         more |= is_part;
@@ -76,6 +84,15 @@ pub(super) fn tend(connection: &Connection, trail: &mut Trail<'_>, now: Timestam
         }
     }
     Ok(more)
+}
+
+/// Says that scans of a collection may find something else from now on.
+fn raise_edition(connection: &Connection, collection: CollectionKey) -> Result<(), StoreError> {
+    const ALL: &str = "UPDATE meta SET edition = edition + 1";
+    const ONE: &str = "UPDATE collection SET edition = (SELECT edition FROM meta) WHERE key = ?";
+    connection.prepare_cached(ALL)?.execute([])?;
+    connection.prepare_cached(ONE)?.execute([collection.0])?;
+    Ok(())
 }
 
 fn keep_status(connection: &Connection, id: Uuid, kept: &KeptStatus) -> Result<(), StoreError> {
@@ -100,6 +117,7 @@ pub(super) fn delete(
     let mut shelf = Shelf { connection, collection: deletion.collection };
     let (deleted, gone) = shelf.delete(deletion)?;
     if let Deleted::Versions(_) = deleted {
+        raise_edition(connection, deletion.collection)?;
         trail.append(&deletion.audit_entry(gone))?;
     }
     Ok(deleted)

@@ -1,8 +1,8 @@
 //! The one writer: a thread that owns the write connection, takes what waits in a bounded
 //! queue, and commits it together with one fsync. Nobody is answered before the commit.
 
-use super::hold::due;
 use super::trail::{Notes, Trail, is_unsigned};
+use super::watch::{Known, Watch};
 use super::work::{Part, add, delete, make_change, place, release, tend};
 use crate::audit::{self, Signer};
 use crate::clock::{Clock, stopwatch};
@@ -50,6 +50,7 @@ struct Shared {
     /// Whether the writer was woken for the notes and has not looked yet.
     woken: AtomicBool,
     signer: OnceLock<Signer>,
+    watch: Watch,
     /// How long a job waits to be begun; without, as long as it takes.
     patience: OnceLock<Duration>,
     /// Why nothing may be written any more, if so: after a failed fsync nobody knows what is on disk.
@@ -96,7 +97,7 @@ type Reply<T, E> = SyncSender<Result<T, E>>;
 impl Writer {
     pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { watch: Watch::over(&connection), ..Shared::default() });
         let thread = Thread::new(connection, clock, Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run(&queue));
         let thread = thread.map_err(|error| StoreError::Broken(format!("cannot start the writer: {error}")))?;
@@ -150,6 +151,11 @@ impl Writer {
     pub(super) fn wait_at_most(&self, patience: Duration) {
         // The first one stays.
         let _ = self.shared.patience.set(patience);
+    }
+
+    /// What is known without asking the database.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.shared.watch
     }
 
     pub(super) fn queued(&self) -> usize {
@@ -275,7 +281,8 @@ impl Thread {
         self.shared.woken.store(false, Ordering::Release);
         let notes = std::mem::take(&mut *self.shared.notes());
         let sign = (sign || notes.end()) && self.shared.signer.get().is_some();
-        let held = due(&self.connection, self.clock.now().into()).is_ok_and(|due| !due.is_empty());
+        let known = self.shared.watch.known(|before| Known::load(&self.connection, before));
+        let held = known.is_ok_and(|known| known.is_due(self.clock.now().into()));
         // What other programs wrote counts, too: they may not be able to sign.
         let signs = sign && is_unsigned(&self.connection).is_ok_and(|unsigned| unsigned);
         if busy || held || !notes.is_empty() || signs {
@@ -328,8 +335,11 @@ impl Thread {
         let now = Timestamp::from(self.clock.now());
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut trail = Trail::open(&transaction)?;
+        let known = self.shared.watch.held();
         // Before anything is done that could see what they kept.
-        let behind = tend(&transaction, &mut trail, now)?;
+        let due = known.as_ref().is_none_or(|known| known.is_due(now));
+        let behind = due && tend(&transaction, &mut trail, now)?;
+        let is_for_the_trail_only = group.is_empty() && trail.appended == 0;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
             let given_up = job.taken.swap(true, Ordering::AcqRel);
@@ -343,6 +353,9 @@ impl Thread {
         if let Err(error) = transaction.commit() {
             self.shared.stop(stops_for_good(&error));
             return Err(error.into());
+        }
+        if let Some(known) = known.filter(|_| is_for_the_trail_only) {
+            self.shared.watch.still(&known);
         }
         self.behind = behind;
         Ok(Turn { outcomes, appended, signed })
