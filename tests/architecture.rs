@@ -36,7 +36,11 @@ const ROOMS: [Room; 10] = [
         may_name: &["stix", "taxii", "access", "audit", "clock", "store"],
         owns: &["rusqlite"],
     },
-    Room { name: "exchange", may_name: &["clock", "stix", "taxii", "access", "audit", "store"], owns: &["arc_swap"] },
+    Room {
+        name: "exchange",
+        may_name: &["clock", "stix", "taxii", "access", "audit", "store"],
+        owns: &["arc_swap", "quick_cache", "flate2", "zstd"],
+    },
     Room {
         name: "http",
         may_name: &["taxii", "access", "exchange", "clock"],

@@ -4,9 +4,10 @@
 //! is no registration; a name counts only under its own anchor; an anchor speaks only for
 //! the organisations that it is bound to, whatever else is registered.
 
-use super::credential::{Anchor, Credential, Proof};
-use super::proof::certificate::Proven;
+use super::credential::{Anchor, Credential, Fingerprint, Proof};
+use super::proof::certificate::{Certificate, Name, Proven};
 use crate::taxii::timestamp::Timestamp;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// Why a proof is nobody's.
@@ -55,17 +56,50 @@ impl From<Nobody> for Refusal<'_> {
     }
 }
 
+/// Where the credentials are that certificates may be good for: by what names them, the places in a list. With
+/// it the others need not be looked at on each request.
+#[derive(Debug, Default)]
+pub struct Index {
+    keys: HashMap<Fingerprint, Vec<usize>>,
+    names: HashMap<Name, Vec<usize>>,
+}
+
+impl Index {
+    /// Of this list.
+    pub fn of(credentials: &[Credential]) -> Self {
+        let mut index = Self::default();
+        for (at, credential) in credentials.iter().enumerate() {
+            match &credential.proof {
+                Proof::Key(fingerprint) => index.keys.entry(*fingerprint).or_default().push(at),
+                Proof::Name { name, .. } => index.names.entry(name.clone()).or_default().push(at),
+                Proof::Secret(_) => {}
+            }
+        }
+        index
+    }
+
+    /// All in the list that [`by_certificate`] would look at more closely, each once.
+    pub fn near<'c>(&self, certificate: &Certificate, credentials: &'c [Credential]) -> Vec<&'c Credential> {
+        let named = certificate.names.iter().filter_map(|name| self.names.get(name));
+        let mut places: Vec<usize> =
+            self.keys.get(&certificate.fingerprint).into_iter().chain(named).flatten().copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().filter_map(|at| credentials.get(at)).collect()
+    }
+}
+
 /// The credential that a certificate is good for.
 pub fn by_certificate<'c>(
     proven: &Proven,
     now: Timestamp,
-    credentials: &'c [Credential],
+    credentials: &[&'c Credential],
     anchors: &[Anchor],
 ) -> Result<&'c Credential, Refusal<'c>> {
     let certificate = &proven.certificate;
-    let is_key = |credential: &Credential| credential.proof == Proof::Key(certificate.fingerprint);
+    let is_key = |credential: &&Credential| credential.proof == Proof::Key(certificate.fingerprint);
     // A revoked key stays revoked, whatever else would let its certificate in.
-    let revoked = credentials.iter().find(|credential| credential.revoked.is_some() && is_key(credential));
+    let revoked = credentials.iter().copied().find(|credential| credential.revoked.is_some() && is_key(credential));
     if revoked.is_some() {
         return Err(Refusal { why: Nobody::Revoked, of: revoked });
     }
@@ -74,7 +108,7 @@ pub fn by_certificate<'c>(
         Proof::Name { anchor, name } => *anchor == proven.anchor && certificate.names.contains(name),
         Proof::Secret(_) => false,
     };
-    let found = one(credentials.iter().filter(fits), now)?;
+    let found = one(credentials.iter().copied().filter(fits), now)?;
     if !certificate.is_valid_at(now) {
         return Err(Refusal { why: Nobody::NotValidNow, of: Some(found) });
     }
@@ -130,10 +164,9 @@ fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::credential::{CredentialKey, Fingerprint, Secret};
+    use crate::access::credential::{CredentialKey, Secret};
     use crate::access::level::Level;
     use crate::access::organisation::OrganisationKey;
-    use crate::access::proof::certificate::{Certificate, Name};
 
     const OURS: Option<Fingerprint> = None;
     const THEIRS: Option<Fingerprint> = Some(Fingerprint([9; 32]));
@@ -168,9 +201,15 @@ mod tests {
         let fingerprint = Fingerprint([9; 32]);
         let theirs = Anchor { fingerprint, subject: String::new(), not_after: Timestamp::EPOCH, organisations };
         let now = Timestamp::from_micros(15);
-        by_certificate(proven, now, credentials, &[theirs])
-            .map(|credential| credential.organisation.0)
-            .map_err(|refusal| refusal.why)
+        let ask = |credentials: &[&Credential]| {
+            by_certificate(proven, now, credentials, std::slice::from_ref(&theirs))
+                .map(|credential| credential.organisation.0)
+                .map_err(|refusal| refusal.why)
+        };
+        let found = ask(&credentials.iter().collect::<Vec<_>>());
+        let near = Index::of(credentials).near(&proven.certificate, credentials);
+        assert_eq!(ask(&near), found, "nothing that counts is left out, and nothing is there twice");
+        found
     }
 
     #[test]
@@ -205,6 +244,12 @@ mod tests {
         let registered = [key(1, 1), named(1, OURS, "dns:a.example"), named(3, OURS, "dns:c.example")];
         assert_eq!(who(&proven(1, OURS, &["dns:a.example"]), &registered), Err(Nobody::Ambiguous));
         assert_eq!(who(&proven(7, OURS, &["dns:a.example", "dns:c.example"]), &registered), Err(Nobody::Ambiguous));
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_in_a_certificate_fits_once() {
+        let registered = [key(1, 1), named(2, OURS, "dns:b.example")];
+        assert_eq!(who(&proven(7, OURS, &["dns:b.example", "dns:b.example"]), &registered), Ok(2));
     }
 
     #[test]

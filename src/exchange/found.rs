@@ -1,6 +1,6 @@
 //! What was found, and is given out only once the audit trail has on disk who gets it.
 
-use super::{Error, Exchange, Shown};
+use super::{Error, Exchange};
 use crate::audit::Entry;
 use crate::store::StoreError;
 use tokio::sync::oneshot::{Receiver, channel};
@@ -29,13 +29,6 @@ impl<T> Found<T> {
             recorded.blocking_recv().map_err(|_| ended())??;
         }
         Ok(self.found)
-    }
-}
-
-impl Found<Shown> {
-    /// How many octets the page has.
-    pub fn octets(&self) -> usize {
-        self.found.page.body.len()
     }
 }
 

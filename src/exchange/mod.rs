@@ -8,13 +8,17 @@
 //! makes the session give one away. It carries its collection, its caller and the caller's
 //! world, so what was checked is what is used. The operator's is [`Administering`].
 //!
+//! What was put together for a caller is kept in memory ([`pages`]), plain and compressed ([`forms`]).
+//!
 //! Nothing here knows HTTP, and nothing here waits: a door that must not block calls from
 //! a thread that may.
 
 mod administering;
 mod deleting;
+mod forms;
 mod found;
 mod holding;
+mod pages;
 mod reading;
 mod refusing;
 mod session;
@@ -24,9 +28,10 @@ mod writing;
 
 pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
 pub use deleting::Deleting;
+pub use forms::Coding;
 pub use found::Found;
 pub use holding::{Holding, Wanted};
-pub use reading::{Reading, Shown};
+pub use reading::{About, Prepared, Reading, Shown};
 pub use refusing::{HANDSHAKE, Refused};
 pub use session::Session;
 pub use sign_in::{Caller, NotSignedIn, Whose};
@@ -46,8 +51,10 @@ use crate::taxii::objects::BodyError;
 use crate::taxii::page::Key;
 use crate::taxii::timestamp::Timestamp;
 use arc_swap::ArcSwap;
+use pages::Pages;
 use refusing::Refusals;
 use serde::Deserialize;
+use sign_in::Directory;
 use std::sync::Arc;
 use tokio::sync::oneshot::channel;
 
@@ -65,6 +72,12 @@ pub struct Settings {
     pub page_size: usize,
     /// Octets in a page, at most; one larger object is a page of its own.
     pub page_octets: usize,
+    /// Milliseconds for which a page is put together, at most; one with nothing in it may take longer.
+    pub page_milliseconds: u64,
+    /// Octets of finished pages that are kept in memory for who asks for them again; 0: none.
+    pub page_cache_octets: u64,
+    /// Whether pages are compressed for who takes them so.
+    pub compression: bool,
     /// The largest request body that is taken, in octets: advertised, and enforced exactly.
     pub max_content_length: u64,
     /// Objects in one request, at most.
@@ -88,6 +101,9 @@ impl Default for Settings {
             contact: None,
             page_size: 1000,
             page_octets: 4 << 20,
+            page_milliseconds: 250,
+            page_cache_octets: 64 << 20,
+            compression: true,
             max_content_length: 100 << 20,
             max_objects: 100_000,
             accept_bundles: true,
@@ -104,6 +120,7 @@ impl Settings {
         let bounds = [
             (self.page_size == 0, "taxii.page_size is at least 1"),
             (self.page_octets == 0, "taxii.page_octets is at least 1"),
+            (self.page_milliseconds == 0, "taxii.page_milliseconds is at least 1"),
             (self.max_content_length == 0, "taxii.max_content_length is at least 1 (TAXII 2.1 §4.2)"),
             (self.max_objects == 0, "taxii.max_objects is at least 1"),
             (self.keep_status_hours < 24, "taxii.keep_status_hours is at least 24 (TAXII 2.1 §4.3)"),
@@ -150,19 +167,21 @@ pub struct Exchange {
     public_url: String,
     /// The same, of the fallback listener.
     fallback_url: String,
-    registry: ArcSwap<Registry>,
+    directory: ArcSwap<Directory>,
     cursor_key: Key,
+    pages: Pages,
     refusals: Refusals,
 }
 
 impl Exchange {
     /// Opens the exchange on a store. Absolute URLs begin with `public_url`.
     pub fn new(store: Arc<dyn Store>, clock: Clock, settings: Settings, public_url: &str) -> Result<Self, StoreError> {
-        let registry = ArcSwap::from_pointee(store.registry()?);
+        let directory = ArcSwap::from_pointee(Directory::of(store.registry()?));
         let cursor_key = store.cursor_key();
         let public_url = public_url.trim_end_matches('/').to_owned();
         let (fallback_url, refusals) = (public_url.clone(), Refusals::new());
-        Ok(Self { store, clock, settings, public_url, fallback_url, registry, cursor_key, refusals })
+        let pages = Pages::new(settings.page_cache_octets, settings.page_octets);
+        Ok(Self { store, clock, settings, public_url, fallback_url, directory, cursor_key, pages, refusals })
     }
 
     /// The same exchange: for who comes by the fallback listener, absolute URLs begin with `url`.
@@ -238,12 +257,17 @@ impl Exchange {
 
     /// The registry as of now: read anew whenever it changed, by whichever program.
     fn registry(&self) -> Result<Arc<Registry>, StoreError> {
-        let known = self.registry.load_full();
-        if known.generation == self.store.generation()? {
+        Ok(Arc::clone(&self.directory()?.registry))
+    }
+
+    /// The same, with its index.
+    fn directory(&self) -> Result<Arc<Directory>, StoreError> {
+        let known = self.directory.load_full();
+        if known.registry.generation == self.store.generation()? {
             return Ok(known);
         }
-        let fresh = Arc::new(self.store.registry()?);
-        self.registry.store(Arc::clone(&fresh));
+        let fresh = Arc::new(Directory::of(self.store.registry()?));
+        self.directory.store(Arc::clone(&fresh));
         Ok(fresh)
     }
 }

@@ -1,8 +1,11 @@
 //! Reading: objects, manifest, one object, its versions. One scan, seen in different ways.
 
-use super::{Caller, Error, Exchange, Found};
+use super::forms::{Coding, Compressed, Finished};
+use super::pages::{Part, Question, Span};
+use super::{Caller, Error, Exchange, Found, Settings};
 use crate::access::permission::World;
 use crate::audit::{Action, Actor, Entry, Given};
+use crate::clock::stopwatch;
 use crate::stix::head::Spec;
 use crate::stix::marking::TLP;
 use crate::store::registry::Collection;
@@ -10,10 +13,13 @@ use crate::store::{Row, Scan};
 use crate::taxii::filter::{Filter, Malformed, Query, Versions};
 use crate::taxii::manifest::Record;
 use crate::taxii::media_type;
-use crate::taxii::page::{Bounds, Cursor, Page, PageWriter};
+use crate::taxii::page::{Bounds, Cursor, Page, PageWriter, tag};
 use crate::taxii::timestamp::Timestamp;
+use bytes::Bytes;
+use serde_json::json;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The right of one caller to read one collection, up to its level.
 #[derive(Debug)]
@@ -33,14 +39,104 @@ enum View<'v> {
     Versions(&'v str),
 }
 
+/// A page that is put together. What is in it is given out only once the audit trail says so: see
+/// [`Prepared::give`].
+#[derive(Debug)]
+pub struct Prepared {
+    exchange: Arc<Exchange>,
+    question: Question,
+    span: Span,
+    page: Arc<Finished>,
+    /// What the trail is to say, but for what is given out.
+    actor: Actor,
+    /// Whether the caller wants the headers only.
+    head: bool,
+    collection: String,
+}
+
 /// A page to answer with, and what its headers say.
 #[derive(Debug)]
 pub struct Shown {
     /// The page.
-    pub page: Page,
+    pub body: Bytes,
+    /// How it is compressed.
+    pub coding: Coding,
+    /// How many items are in it.
+    pub items: usize,
+    /// What else its headers say.
+    pub about: About,
+}
+
+/// What the headers of a page say, also if the caller has the page already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
     /// `X-TAXII-Date-Added-First`, `X-TAXII-Date-Added-Last` (TAXII 2.1 §3.2). Of an empty page,
     /// both say where the caller asked to begin: safe as a later `added_after`.
     pub dates: (Timestamp, Timestamp),
+    /// The entity tag (RFC 9110 §8.8.3), a strong one: the same for the same octets to the same caller, and
+    /// changed by nothing that the caller does not see.
+    pub tag: String,
+}
+
+impl Prepared {
+    /// The form in which the page will go out, to a caller who would have it in this one.
+    pub fn coding(&self, wanted: Coding) -> Coding {
+        if self.page.is_small() || !self.exchange.settings.compression { Coding::Identity } else { wanted }
+    }
+
+    /// Whether [`Prepared::make`] takes longer than others can wait.
+    pub fn takes_long(&self, coding: Coding) -> bool {
+        self.page.takes_long(coding)
+    }
+
+    /// Makes a form of the page, unless somebody has made it already.
+    pub fn make(&self, coding: Coding) {
+        if self.page.make(coding) {
+            self.exchange.pages.keep(&self.question, self.span, &self.page);
+        }
+    }
+
+    /// How many octets will go out in this form.
+    pub fn octets(&self, coding: Coding) -> usize {
+        self.page.made(coding).unwrap_or(&self.page.body).len()
+    }
+
+    /// What its headers will say in this form.
+    pub fn about(&self, coding: Coding) -> About {
+        let tag = match coding {
+            Coding::Identity => format!("\"{}\"", self.page.tag),
+            Coding::Gzip => format!("\"{}-gzip\"", self.page.tag),
+            Coding::Zstd => format!("\"{}-zstd\"", self.page.tag),
+        };
+        About { dates: self.page.dates, tag }
+    }
+
+    /// The caller has it already: nothing is given out, and the trail is told so.
+    pub fn not_modified(self) {
+        self.exchange.store.note(self.entry(Given::default()));
+    }
+
+    /// The page in this form, if that was made, for who waits until the audit trail has it.
+    pub fn give(self, coding: Coding) -> Found<Shown> {
+        let (body, coding) = match self.page.made(coding) {
+            Some(form) => (form.clone(), coding),
+            None => (self.page.body.clone(), Coding::Identity),
+        };
+        let shown = Shown { body, coding, items: self.page.items, about: self.about(coding) };
+        self.exchange.found(shown, self.page.items == 0, self.entry(self.page.given.clone()))
+    }
+
+    fn entry(&self, given: Given) -> Entry {
+        let action = Action::Read {
+            collection: self.collection.clone(),
+            resource: self.question.view.0,
+            level: self.question.level,
+            query: self.page.query.clone(),
+            given,
+            head: self.head,
+        };
+        Entry { at: self.exchange.now(), actor: self.actor.clone(), action }
+    }
 }
 
 /// Where a crawl goes on, and for what.
@@ -55,34 +151,95 @@ impl Reading {
     }
 
     /// A page of objects (TAXII 2.1 §5.4).
-    pub fn objects(&self, query: &Query) -> Result<Found<Shown>, Error> {
+    pub fn objects(&self, query: &Query) -> Result<Prepared, Error> {
         self.page(View::Objects, query)
     }
 
     /// A page of manifest records (TAXII 2.1 §5.3).
-    pub fn manifest(&self, query: &Query) -> Result<Found<Shown>, Error> {
+    pub fn manifest(&self, query: &Query) -> Result<Prepared, Error> {
         self.page(View::Manifest, query)
     }
 
     /// A page of versions of one object (TAXII 2.1 §5.6). An id that is not in the caller's
     /// world is absent, and so are versions that are asked for by time and not there; filters
     /// that leave nothing give an empty page.
-    pub fn object(&self, id: &str, query: &Query) -> Result<Found<Shown>, Error> {
+    pub fn object(&self, id: &str, query: &Query) -> Result<Prepared, Error> {
         self.page(View::Object(id), query)
     }
 
     /// A page of version names of one object (TAXII 2.1 §5.8).
-    pub fn versions(&self, id: &str, query: &Query) -> Result<Found<Shown>, Error> {
+    pub fn versions(&self, id: &str, query: &Query) -> Result<Prepared, Error> {
         self.page(View::Versions(id), query)
     }
 
-    fn page(&self, view: View<'_>, query: &Query) -> Result<Found<Shown>, Error> {
-        let settings = &self.exchange.settings;
+    fn page(&self, view: View<'_>, query: &Query) -> Result<Prepared, Error> {
+        let exchange = &self.exchange;
         let place = self.place(view, query)?;
-        let filter = view.narrow(&place.filter);
-        let items = query.limit.unwrap_or(usize::MAX).min(settings.page_size);
-        let mut writer = PageWriter::new(view.list(), Bounds { items, octets: settings.page_octets });
-        let (mut record, mut given) = (Vec::new(), Given::default());
+        let items = query.limit.unwrap_or(usize::MAX).min(exchange.settings.page_size);
+        // Before anything is looked for: what is added meanwhile makes another edition.
+        let span = Span::new(exchange.store.edition(self.collection.key, self.world.at)?, self.world);
+        let question = self.question(view, place, items);
+        let page = match exchange.pages.page(&question, &span) {
+            Some(page) => page,
+            None => self.make(view, &question, span)?,
+        };
+        let actor = Actor { client: self.caller.client.clone(), ..self.caller.actor() };
+        let collection = self.collection.id.clone();
+        let head = self.caller.head;
+        Ok(Prepared { exchange: Arc::clone(exchange), question, span, page, actor, head, collection })
+    }
+
+    fn question(&self, view: View<'_>, place: Place, items: usize) -> Question {
+        let World { organisation, level, own, at: _ } = self.world;
+        let view = (view.noun(), view.id().map(ToOwned::to_owned));
+        let part = Part::Page(place.after, items);
+        Question { collection: self.collection.key, organisation, level, own, view, filter: place.filter, part }
+    }
+
+    /// Puts a page together, and keeps it.
+    fn make(&self, view: View<'_>, question: &Question, span: Span) -> Result<Arc<Finished>, Error> {
+        let Part::Page(after, items) = question.part else { return Err(Error::Absent) };
+        let pages = &self.exchange.pages;
+        let filter = view.narrow(&question.filter);
+        let (page, given) = if pages.is_end(question, after, &span) {
+            (self.writer(view, items), Given::default())
+        } else {
+            self.collect(view, &filter, after, items)?
+        };
+        let page = page.finish(&self.empty(view), |last| {
+            Cursor::new(last, question.filter.clone()).seal(&self.exchange.cursor_key, &self.scope(view))
+        });
+        if let (0, Some(id)) = (page.items, view.id()) {
+            self.must_exist(id, &filter)?;
+        }
+        if !page.more {
+            pages.keep_end(question, span, page.last.max(after));
+        }
+        let tag = self.tag(question, &page, &given);
+        let asked = after.unwrap_or(Timestamp::EPOCH);
+        let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
+        let query = json!({"object": view.id(), "added_after": after, "filter": question.filter}).to_string();
+        let (body, items, compressed) = (Bytes::from(page.body), page.items, Compressed::default());
+        let page = Arc::new(Finished { body, items, dates, given, tag, query, compressed });
+        pages.keep(question, span, &page);
+        Ok(page)
+    }
+
+    fn writer(&self, view: View<'_>, items: usize) -> PageWriter {
+        let Settings { page_octets, page_milliseconds, .. } = self.exchange.settings;
+        let bounds = Bounds { items, octets: page_octets, time: Duration::from_millis(page_milliseconds) };
+        PageWriter::new(view.list(), bounds, stopwatch())
+    }
+
+    /// What is found after a time, as much as a page takes.
+    fn collect(
+        &self,
+        view: View<'_>,
+        filter: &Filter,
+        after: Option<Timestamp>,
+        items: usize,
+    ) -> Result<(PageWriter, Given), Error> {
+        let (mut writer, mut record, mut given) = (self.writer(view, items), Vec::new(), Given::default());
         let mut write = |row: &Row<'_>| {
             let fits = view.write(row, &mut record, &mut writer);
             if fits.is_continue() {
@@ -90,20 +247,22 @@ impl Reading {
             }
             fits
         };
-        if self.predefined(&filter, place.after, &mut write)?.is_continue() {
-            self.scan(&filter, place.after, view.shows_text(), &mut write)?;
+        if self.predefined(filter, after, &mut write)?.is_continue() {
+            self.scan(filter, after, view.shows_text(), &mut write)?;
         }
-        let page = writer.finish(&self.empty(view), |last| {
-            Cursor::new(last, place.filter.clone()).seal(&self.exchange.cursor_key, &self.scope(view))
-        });
-        if let (0, Some(id)) = (page.items, view.id()) {
-            self.must_exist(id, &filter)?;
-        }
-        let entry = self.entry(view, &place, given);
-        let asked = place.after.unwrap_or(Timestamp::EPOCH);
-        let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
-        let is_empty = page.items == 0;
-        Ok(self.exchange.found(Shown { page, dates }, is_empty, entry))
+        Ok((writer, given))
+    }
+
+    /// Names a page by whose it is, what was asked, and which rows are in it: texts do not change, so that
+    /// these say what its octets are.
+    fn tag(&self, question: &Question, page: &Page, given: &Given) -> String {
+        let Question { collection, organisation, level, own, view, filter, part } = question;
+        let asked = format!("{collection:?} {organisation:?} {level:?} {own:?} {view:?} {part:?} {filter:?}");
+        // Of an empty page, a setting says how it looks.
+        let empty = if page.items == 0 { &page.body[..] } else { &[] };
+        let rows = given.as_slice().iter().flat_map(|number| number.to_be_bytes());
+        let payload: Vec<u8> = rows.chain([u8::from(page.more)]).chain(empty.iter().copied()).collect();
+        tag(&self.exchange.cursor_key, &asked, &payload)
     }
 
     /// A `next` carries the whole query: of the other parameters only `limit` still counts,
@@ -198,21 +357,6 @@ impl Reading {
             return format!("{{\"more\":false,\"{}\":[]}}", view.list());
         }
         "{}".to_owned()
-    }
-
-    /// What the audit trail is told of a page.
-    fn entry(&self, view: View<'_>, place: &Place, given: Given) -> Entry {
-        let query = serde_json::json!({"object": view.id(), "added_after": place.after, "filter": place.filter});
-        let action = Action::Read {
-            collection: self.collection.id.clone(),
-            resource: view.noun(),
-            level: self.world.level,
-            query: query.to_string(),
-            given,
-            head: self.caller.head,
-        };
-        let actor = Actor { client: self.caller.client.clone(), ..self.caller.actor() };
-        Entry { at: self.exchange.now(), actor, action }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Exchange, Session};
 use crate::access::credential::{Credential, Fingerprint};
-use crate::access::identify::{Nobody, Refusal, by_certificate, by_secret};
+use crate::access::identify::{Index, Nobody, Refusal, by_certificate, by_secret};
 use crate::access::organisation::OrganisationKey;
 use crate::access::proof::certificate::Proven;
 use crate::audit::Actor;
@@ -14,11 +14,24 @@ use std::sync::Arc;
 /// The reason, in a word, why nobody of a suspended organisation comes in.
 const SUSPENDED: &str = "suspended";
 
+/// The registry, and where in it to look.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) registry: Arc<Registry>,
+    index: Index,
+}
+
+impl Directory {
+    pub(super) fn of(registry: Registry) -> Self {
+        Self { index: Index::of(&registry.credentials), registry: Arc::new(registry) }
+    }
+}
+
 /// What a caller proves its identity with.
 #[derive(Clone, Debug)]
 pub(super) enum Shown {
     /// The key of a certificate, in the handshake.
-    Certificate(Proven),
+    Certificate(Arc<Proven>),
     /// A secret.
     Secret,
 }
@@ -109,17 +122,24 @@ impl NotSignedIn {
 impl Exchange {
     /// Signs the holder of a proven certificate in. Asked anew on every request, so that a
     /// removed certificate is refused on the next one, on a live connection too.
-    pub fn sign_in(self: &Arc<Self>, proven: &Proven, address: &str) -> Result<Session, NotSignedIn> {
-        let registry = self.registry()?;
+    pub fn sign_in(self: &Arc<Self>, proven: &Arc<Proven>, address: &str) -> Result<Session, NotSignedIn> {
+        let Directory { registry, index } = &*self.directory()?;
         let fingerprint = proven.certificate.fingerprint;
-        let identified = by_certificate(proven, self.now(), &registry.credentials, &registry.anchors);
+        let near = index.near(&proven.certificate, &registry.credentials);
+        let identified = by_certificate(proven, self.now(), &near, &registry.anchors);
         let credential = identified.map_err(|Refusal { why, of }| {
-            NotSignedIn::Certificate(fingerprint, why, of.and_then(|own| whose(&registry, own, fingerprint)))
+            NotSignedIn::Certificate(fingerprint, why, of.and_then(|own| whose(registry, own, fingerprint)))
         })?;
-        let caller = caller(&registry, credential, fingerprint, address)
-            .ok_or_else(|| NotSignedIn::Suspended(whose(&registry, credential, fingerprint)))?;
+        let caller = caller(registry, credential, fingerprint, address)
+            .ok_or_else(|| NotSignedIn::Suspended(whose(registry, credential, fingerprint)))?;
         let credential = credential.clone();
-        Ok(Session::new(Arc::clone(self), registry, Shown::Certificate(proven.clone()), credential, caller))
+        Ok(Session::new(
+            Arc::clone(self),
+            Arc::clone(registry),
+            Shown::Certificate(Arc::clone(proven)),
+            credential,
+            caller,
+        ))
     }
 
     /// Signs the holder of a secret in, by its hash. However this ends, the hash is compared with

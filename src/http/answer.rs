@@ -2,12 +2,12 @@
 
 use super::error::{Challenge, Problem};
 use super::throttle::Octets;
-use crate::exchange::Shown;
+use crate::exchange::{About, Coding, Shown};
 use crate::taxii::media_type::TAXII;
-use crate::taxii::timestamp::Timestamp;
-use actix_http::body::BoxBody;
+use actix_http::body::{BoxBody, None as NoBody};
 use actix_http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE,
 };
 use actix_http::{Response, ResponseBuilder, StatusCode};
 use bytes::Bytes;
@@ -16,12 +16,16 @@ use serde::Serialize;
 const DATE_ADDED_FIRST: HeaderName = HeaderName::from_static("x-taxii-date-added-first");
 const DATE_ADDED_LAST: HeaderName = HeaderName::from_static("x-taxii-date-added-last");
 
+/// What answers depend on, beside the URL.
+pub(super) const VARY_BY: &str = "Accept, Accept-Encoding, Authorization";
+
 /// A good answer.
 #[derive(Debug)]
 pub(super) struct Answer {
     status: StatusCode,
     body: Bytes,
-    dates: Option<(Timestamp, Timestamp)>,
+    about: Option<About>,
+    coding: Coding,
     /// How many items of the collection are in it, for the log.
     pub(super) items: usize,
     /// Its octets, counted as its caller's until they are on their way.
@@ -45,10 +49,15 @@ impl Answer {
         Ok(Self { status: StatusCode::ACCEPTED, ..Self::resource(status)? })
     }
 
-    /// 200 with a page and its two dates (TAXII 2.1 §3.2).
-    pub(super) fn page(shown: Shown) -> Self {
-        let items = shown.page.items;
-        Self { dates: Some(shown.dates), items, ..Self::text(StatusCode::OK, shown.page.body) }
+    /// 200 with a page and what its headers say (TAXII 2.1 §3.2), with the room that it has.
+    pub(super) fn page(shown: Shown, room: Octets) -> Self {
+        let Shown { body, coding, items, about } = shown;
+        Self { status: StatusCode::OK, body, about: Some(about), coding, items, octets: Some(room) }
+    }
+
+    /// 304, with the headers that the page would have (RFC 9110 §15.4.5).
+    pub(super) fn not_modified(about: About) -> Self {
+        Self { about: Some(about), ..Self::text(StatusCode::NOT_MODIFIED, Vec::new()) }
     }
 
     /// 200 without a body (TAXII 2.1 §5.7).
@@ -57,7 +66,8 @@ impl Answer {
     }
 
     fn text(status: StatusCode, body: Vec<u8>) -> Self {
-        Self { status, body: Bytes::from(body), dates: None, items: 0, octets: None }
+        let (about, coding) = (None, Coding::Identity);
+        Self { status, body: Bytes::from(body), about, coding, items: 0, octets: None }
     }
 
     /// How many octets its body has.
@@ -67,9 +77,20 @@ impl Answer {
 
     pub(super) fn into_response(self) -> Response<BoxBody> {
         let mut response = begin(self.status);
-        if let Some((first, last)) = self.dates {
+        if let Some(About { dates: (first, last), tag }) = self.about {
             response.insert_header((DATE_ADDED_FIRST, first.to_string()));
             response.insert_header((DATE_ADDED_LAST, last.to_string()));
+            response.insert_header((ETAG, tag));
+        }
+        match self.coding {
+            Coding::Identity => {}
+            Coding::Gzip => drop(response.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")))),
+            Coding::Zstd => drop(response.insert_header((CONTENT_ENCODING, HeaderValue::from_static("zstd")))),
+        }
+        if self.status == StatusCode::NOT_MODIFIED {
+            let mut response = response.finish().set_body(NoBody::new());
+            response.headers_mut().remove(CONTENT_TYPE);
+            return response.map_into_boxed_body();
         }
         response.body(self.body).map_into_boxed_body()
     }
@@ -98,7 +119,7 @@ impl Problem {
 fn begin(status: StatusCode) -> ResponseBuilder {
     let mut response = ResponseBuilder::new(status);
     response.insert_header((CONTENT_TYPE, HeaderValue::from_static(TAXII)));
-    response.insert_header((VARY, HeaderValue::from_static("Accept, Authorization")));
+    response.insert_header((VARY, HeaderValue::from_static(VARY_BY)));
     response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
     response
 }

@@ -2,6 +2,7 @@
 //! organisation, a collection or an object.
 
 use crate::taxii::status::Status;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,14 +12,21 @@ use prometheus_client::registry::Registry;
 use std::time::Duration;
 
 /// One label's name and value.
-type Label = [(&'static str, String); 1];
-type Labels = [(&'static str, String); 3];
+type Label = [(&'static str, &'static str); 1];
+
+/// What is told of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    endpoint: &'static str,
+    method: &'static str,
+    status: u16,
+}
 
 /// The server's counters.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Labels, Counter>,
+    requests: Family<Answered, Counter>,
     seconds: Family<Label, Histogram>,
     items_out: Counter,
     objects_in: Family<Label, Counter>,
@@ -98,15 +106,14 @@ impl Metrics {
     pub(super) fn answered(&self, endpoint: &'static str, method: &str, status: u16, items: usize, took: Duration) {
         // Methods are the caller's words: those that no endpoint has are counted as one.
         let method = ["GET", "HEAD", "POST", "DELETE"].into_iter().find(|known| *known == method).unwrap_or("other");
-        let labels = [("endpoint", endpoint.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
-        self.requests.get_or_create(&labels).inc();
-        self.seconds.get_or_create(&[("endpoint", endpoint.to_owned())]).observe(took.as_secs_f64());
+        self.requests.get_or_create(&Answered { endpoint, method, status }).inc();
+        self.seconds.get_or_create(&[("endpoint", endpoint)]).observe(took.as_secs_f64());
         self.items_out.inc_by(items as u64);
     }
 
     pub(super) fn added(&self, status: &Status) {
-        let count = |outcome: &str, objects: usize| {
-            self.objects_in.get_or_create(&[("outcome", outcome.to_owned())]).inc_by(objects as u64);
+        let count = |outcome: &'static str, objects: usize| {
+            self.objects_in.get_or_create(&[("outcome", outcome)]).inc_by(objects as u64);
         };
         count("success", status.successes().len());
         count("failure", status.failures().len());
@@ -115,17 +122,17 @@ impl Metrics {
     /// A body was taken that the standard would not call an envelope.
     pub(super) fn foreign(&self, bundle: bool) {
         let body = if bundle { "bundle" } else { "envelope" };
-        self.foreign_bodies.get_or_create(&[("body", body.to_owned())]).inc();
+        self.foreign_bodies.get_or_create(&[("body", body)]).inc();
     }
 
     pub(super) fn tls_refused(&self, reason: &'static str) {
-        self.tls_refusals.get_or_create(&[("reason", reason.to_owned())]).inc();
+        self.tls_refusals.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// Keys, certificates and revocation lists were read.
     pub(super) fn reloaded(&self, is_good: bool) {
         let outcome = if is_good { "ok" } else { "refused" };
-        self.reloads.get_or_create(&[("outcome", outcome.to_owned())]).inc();
+        self.reloads.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Whether they could be used.
@@ -135,7 +142,7 @@ impl Metrics {
 
     /// The first of a kind ends so many seconds from now; `None`: there is none.
     pub(super) fn ends(&self, kind: &'static str, seconds: Option<i64>) {
-        let label = [("kind", kind.to_owned())];
+        let label = [("kind", kind)];
         match seconds {
             Some(seconds) => drop(self.seconds_left.get_or_create(&label).set(seconds)),
             None => drop(self.seconds_left.remove(&label)),
@@ -143,7 +150,7 @@ impl Metrics {
     }
 
     pub(super) fn throttled(&self, limit: &'static str) {
-        self.throttled.get_or_create(&[("limit", limit.to_owned())]).inc();
+        self.throttled.get_or_create(&[("limit", limit)]).inc();
     }
 
     pub(super) fn connection_began(&self) {

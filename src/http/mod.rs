@@ -4,8 +4,9 @@
 //! the chain still hold, who is it, and within what limits: [`throttle`]) → [`routes`] (the whole
 //! URL table on one screen) → one file per TAXII noun, a few lines each (typed values in, one call
 //! on a capability, an answer out) → [`answer`] or [`error`], the one place where an error becomes a
-//! status code. [`fallback`] is the listener for who has no certificate; [`ops`] is the operator's
-//! own door; [`client`] is the other side, for the one command that asks a server.
+//! status code. [`coding`] negotiates what an answer looks like. [`fallback`] is the listener for
+//! who has no certificate; [`ops`] is the operator's own door; [`client`] is the other side, for the
+//! one command that asks a server.
 //!
 //! No handler names the store, and none decides what a caller may do.
 
@@ -15,6 +16,7 @@ mod answer;
 mod api_root;
 mod body;
 pub mod client;
+mod coding;
 mod collections;
 mod discovery;
 mod error;
@@ -40,11 +42,11 @@ mod watch;
 mod whoami;
 
 use crate::clock::stopwatch;
-use crate::exchange::{Exchange, Found, Session, Shown};
+use crate::exchange::{Coding, Exchange, Found, Prepared, Session};
 use crate::taxii::filter::{Endpoint, Query, dry_run};
 use crate::taxii::media_type::{self, Content};
 use actix_http::RequestHead;
-use actix_http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use actix_http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
 use answer::Answer;
 use error::Problem;
 use limits::Limits;
@@ -146,16 +148,22 @@ impl Asked<'_> {
         dry_run(self.raw_query()?).map_err(Problem::from)
     }
 
-    /// A page, once the audit trail has on disk who gets what of it; 503 if that takes too long.
-    async fn page(&self, found: Found<Shown>) -> Result<Answer, Problem> {
+    /// A page in the form that the caller likes, unless it has it already.
+    async fn page(&self, page: Prepared) -> Result<Answer, Problem> {
+        let coding = page.coding(coding::wanted(self.lines(&ACCEPT_ENCODING)));
+        let about = page.about(coding);
+        if coding::has(self.lines(&IF_NONE_MATCH), &about.tag) {
+            page.not_modified();
+            return Ok(Answer::not_modified(about));
+        }
+        let page = make(page, coding).await?;
         // It is here already, though it may not go out yet.
-        let room = self.room(found.octets())?;
-        let mut answer = Answer::page(self.recorded(found).await?);
-        answer.octets = Some(room);
-        Ok(answer)
+        let room = self.room(page.octets(coding))?;
+        let shown = self.recorded(page.give(coding)).await?;
+        Ok(Answer::page(shown, room))
     }
 
-    /// What was found, as above.
+    /// What was found, once the audit trail has on disk who gets what of it; 503 if that takes too long.
     async fn recorded<T>(&self, found: Found<T>) -> Result<T, Problem> {
         let recorded = timeout(self.door.limits.writer(), found.recorded()).await;
         Ok(recorded.map_err(|_| Problem::not_recorded())??)
@@ -177,4 +185,14 @@ impl Asked<'_> {
     fn lines(&self, name: &HeaderName) -> impl Iterator<Item = &str> {
         self.head.headers.get_all(name).map(|value| value.to_str().unwrap_or("?"))
     }
+}
+
+/// Makes a form of a page; one that takes long, on a thread that nobody waits for.
+async fn make(page: Prepared, coding: Coding) -> Result<Prepared, Problem> {
+    let takes_long = page.takes_long(coding);
+    let make = move || {
+        page.make(coding);
+        page
+    };
+    if takes_long { server::blocking(make).await } else { Ok(make()) }
 }

@@ -12,13 +12,15 @@ use actix_http::{Payload, RequestHead};
 use rustls::Error;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]
 pub(super) struct Peer {
     /// Network address and port.
     address: SocketAddr,
+    /// The same as text.
+    address_text: String,
     proof: Proof,
     /// Its place among the connections of its credential, once that is known.
     place: Mutex<Option<throttle::Place>>,
@@ -69,13 +71,18 @@ impl Peer {
     /// A peer that sent this chain of certificates.
     pub(super) fn new(address: SocketAddr, certificates: Vec<CertificateDer<'static>>, verified: Verified) -> Self {
         let proof = Proof::Chain(Chain { certificates, verified: Mutex::new(verified) });
-        Self { address, proof, place: Mutex::default(), turn: Mutex::default() }
+        Self::proving(address, proof)
     }
 
     /// A peer of the fallback listener.
     pub(super) fn without_certificate(address: SocketAddr) -> Self {
         let proof = Proof::Secret(Mutex::default());
-        Self { address, proof, place: Mutex::default(), turn: Mutex::default() }
+        Self::proving(address, proof)
+    }
+
+    fn proving(address: SocketAddr, proof: Proof) -> Self {
+        let (place, turn) = (Mutex::default(), Mutex::default());
+        Self { address, address_text: address.to_string(), proof, place, turn }
     }
 
     /// Where it is.
@@ -107,7 +114,7 @@ impl Peer {
                     let whose = self.fingerprint().and_then(|key| door.exchange.whose(key)).map(Box::new);
                     Problem { whose, ..Problem::not_trusted(&error) }
                 })?;
-                Ok(door.exchange.sign_in(&proven, &self.address.to_string())?)
+                Ok(door.exchange.sign_in(&proven, &self.address_text)?)
             }
             Proof::Secret(last) => {
                 // Who has shown nothing good yet has no answer that could be cut off.
@@ -174,13 +181,13 @@ impl Peer {
 impl Chain {
     /// What it proves by what is trusted now. It is verified again if it may have lost its force:
     /// because the files of TLS were read again, or by the passing of time.
-    fn proven(&self, tls: &Tls) -> Result<Proven, Error> {
+    fn proven(&self, tls: &Tls) -> Result<Arc<Proven>, Error> {
         let mut verified = lock(&self.verified);
         if !tls.holds(&verified) {
             let (leaf, intermediates) = self.certificates.split_first().ok_or(Error::NoCertificatesPresented)?;
             *verified = tls.verify(leaf, intermediates)?;
         }
-        Ok(verified.proven.clone())
+        Ok(Arc::clone(&verified.proven))
     }
 }
 

@@ -43,17 +43,19 @@ impl<'p> Route<'p> {
             return Some(Self::Whoami);
         }
         let Some((root, below)) = split_at_reserved(path) else { return Some(Self::Root(path)) };
-        let segments: Vec<&str> = below.split('/').collect();
-        match segments[..] {
-            ["status", id] => Some(Self::Status(root, id)),
-            ["collections"] => Some(Self::Collections(root)),
-            ["collections", id] => Some(Self::Collection(root, id)),
-            ["collections", id, "manifest"] => Some(Self::Manifest(root, id)),
-            ["collections", id, "objects"] => Some(Self::Objects(root, id)),
-            ["collections", id, "objects", object] => Some(Self::Object(root, id, object)),
-            ["collections", id, "objects", object, "versions"] => Some(Self::Versions(root, id, object)),
-            ["collections", id, "x_entente_hold"] => Some(Self::Holds(root, id)),
-            ["collections", id, "x_entente_hold", hold] => Some(Self::Hold(root, id, hold)),
+        // One more than any of them has; behind the last there are empty ones, and only there.
+        let mut segments = [""; 6];
+        segments.iter_mut().zip(below.split('/')).for_each(|(place, segment)| *place = segment);
+        match segments {
+            ["status", id, "", ..] if !id.is_empty() => Some(Self::Status(root, id)),
+            ["collections", "", ..] => Some(Self::Collections(root)),
+            ["collections", id, "", ..] => Some(Self::Collection(root, id)),
+            ["collections", id, "manifest", "", ..] => Some(Self::Manifest(root, id)),
+            ["collections", id, "objects", "", ..] => Some(Self::Objects(root, id)),
+            ["collections", id, "objects", object, "", ..] => Some(Self::Object(root, id, object)),
+            ["collections", id, "objects", object, "versions", ""] => Some(Self::Versions(root, id, object)),
+            ["collections", id, "x_entente_hold", "", ..] => Some(Self::Holds(root, id)),
+            ["collections", id, "x_entente_hold", hold, "", ..] => Some(Self::Hold(root, id, hold)),
             _ => None,
         }
     }

@@ -194,16 +194,17 @@ where
 
 /// Before a caller is told to go on and send its body: whether that may come.
 fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody>> {
-    let mut event = Event::new();
+    let mut event = Event::new(Route::of(request.path()));
     let outcome = peer(&request).and_then(|peer| {
         peer.begins(request.payload());
-        expected(door, &peer, request.head(), &mut event)
+        let route = Route::of(request.path());
+        expected(door, &peer, (request.head(), route), &mut event)
     });
     match outcome {
         Ok(()) => Ok(request),
         Err(problem) => {
             event.tell(&problem);
-            event.untold = !is_told(door, &request, &problem, event.who.as_ref());
+            event.untold = !is_told(door, &request, &problem, &event);
             let mut response = problem.into_response();
             if let Ok(peer) = peer(&request) {
                 is_answered(&peer, &mut response);
@@ -214,10 +215,15 @@ fn expect(door: &Door, mut request: Request) -> Result<Request, Response<BoxBody
     }
 }
 
-fn expected(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> Result<(), Problem> {
+fn expected(
+    door: &Door,
+    peer: &Peer,
+    (head, route): (&RequestHead, Option<Route<'_>>),
+    event: &mut Event,
+) -> Result<(), Problem> {
     let session = sign_in(door, peer, head, event)?;
     let asked = Asked { door, peer, session, head };
-    let verdict = match Route::of(head.uri.path()) {
+    let verdict = match route {
         Some(Route::Objects(root, id)) if head.method == Method::POST => objects::may_come(&asked, root, id).map(drop),
         Some(Route::Holds(root, id)) if head.method == Method::POST => hold::may_come(&asked, root, id),
         _ if body::is_declared(head) => Err(Problem::no_body_wanted()),
@@ -229,12 +235,13 @@ fn expected(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> 
 
 /// Answers one request, whatever happens, and logs it.
 async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBody>, Infallible> {
-    let mut event = Event::new();
     let mut payload = request.take_payload();
+    let route = Route::of(request.path());
+    let mut event = Event::new(route);
     let mut outcome = match peer(&request) {
         Ok(peer) => {
             peer.begins(&payload);
-            unless_panicking(handle(&door, &peer, request.head(), &mut payload, &mut event)).await
+            unless_panicking(handle(&door, &peer, (request.head(), route), &mut payload, &mut event)).await
         }
         Err(problem) => Err(problem),
     };
@@ -242,7 +249,7 @@ async fn answer(door: Arc<Door>, mut request: Request) -> Result<Response<BoxBod
         Ok(answer) => event.items = answer.items,
         Err(problem) => {
             event.tell(problem);
-            event.untold = !is_told(&door, &request, problem, event.who.as_ref());
+            event.untold = !is_told(&door, &request, problem, &event);
         }
     }
     let counted = outcome.as_mut().ok().and_then(|answer| answer.octets.take());
@@ -270,6 +277,8 @@ fn is_answered(peer: &Peer, response: &mut Response<BoxBody>) {
 /// What the log says of a request beyond request and response.
 struct Event {
     begun: Instant,
+    /// The endpoint's name.
+    endpoint: &'static str,
     items: usize,
     /// Organisation and credential, once they are known.
     who: Option<(String, Fingerprint)>,
@@ -281,8 +290,10 @@ struct Event {
 }
 
 impl Event {
-    fn new() -> Self {
-        Self { begun: stopwatch(), items: 0, who: None, error_id: None, cause: None, reason: None, untold: false }
+    fn new(route: Option<Route<'_>>) -> Self {
+        let endpoint = route.map_or("none", Route::name);
+        let (who, error_id, cause, reason) = (None, None, None, None);
+        Self { begun: stopwatch(), endpoint, items: 0, who, error_id, cause, reason, untold: false }
     }
 
     fn tell(&mut self, problem: &Problem) {
@@ -295,7 +306,7 @@ impl Event {
 async fn handle(
     door: &Door,
     peer: &Peer,
-    head: &RequestHead,
+    (head, route): (&RequestHead, Option<Route<'_>>),
     payload: &mut Payload,
     event: &mut Event,
 ) -> Result<Answer, Problem> {
@@ -304,9 +315,8 @@ async fn handle(
         sleep(BREATH).await;
         return Err(problem);
     }
-    let route = Route::of(head.uri.path()).ok_or_else(Problem::absent)?;
     let asked = Asked { door, peer, session, head };
-    let mut answer = route.answer(&asked, payload).await?;
+    let mut answer = route.ok_or_else(Problem::absent)?.answer(&asked, payload).await?;
     // What was changed is answered, whether there is room or not.
     if answer.octets.is_none() && [Method::GET, Method::HEAD].contains(&head.method) {
         answer.octets = Some(asked.room(answer.len())?);
@@ -332,29 +342,28 @@ fn sign_in(door: &Door, peer: &Peer, head: &RequestHead, event: &mut Event) -> R
 
 /// Takes note of a problem that is a refusal. Gives whether the log is to tell of it: of every
 /// request of a member, and of strangers as far as they are told of at all.
-fn is_told(door: &Door, request: &Request, problem: &Problem, who: Option<&(String, Fingerprint)>) -> bool {
+fn is_told(door: &Door, request: &Request, problem: &Problem, event: &Event) -> bool {
     let (Some(reason), Some(peer)) = (problem.reason, request.conn_data::<Arc<Peer>>()) else { return true };
-    let known = who.or(problem.whose.as_deref());
+    let known = event.who.as_ref().or(problem.whose.as_deref());
     let refused = Refused {
         address: peer.address().to_string(),
         ip: Some(peer.address().ip()),
         organisation: known.map(|(organisation, _)| organisation.clone()),
         credential: known.map(|(_, credential)| *credential).or_else(|| peer.fingerprint()),
-        endpoint: Route::of(request.path()).map_or("none", Route::name),
+        endpoint: event.endpoint,
         method: Some(request.method().to_string()),
         path: Some(request.path().to_owned()),
         status: Some(problem.status.as_u16()),
         reason,
     };
-    door.exchange.refused(refused) || who.is_some()
+    door.exchange.refused(refused) || event.who.is_some()
 }
 
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.
 fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Event) {
     let took = event.begun.elapsed();
-    let Event { items, who, error_id, cause, reason, .. } = event;
+    let Event { endpoint, items, who, error_id, cause, reason, .. } = event;
     let status = response.status().as_u16();
-    let endpoint = Route::of(head.uri.path()).map_or("none", Route::name);
     door.metrics.answered(endpoint, head.method.as_str(), status, *items, took);
     if event.untold {
         return;

@@ -6,6 +6,7 @@
 
 use super::Door;
 use super::addresses::Place;
+use super::answer::VARY_BY;
 use super::error::Problem;
 use super::patience::Patience;
 use super::peer::{Peer, Turn};
@@ -22,7 +23,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncBufRead as _, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_rustls::server::TlsStream;
 
 /// While an answer goes out, it is asked this often whether its caller may still have it.
@@ -44,9 +45,11 @@ pub(super) struct Stream {
     door: Arc<Door>,
     patience: Patience,
     /// When to ask again whether the peer may have its answer. Runs from an answer's first write on.
-    again: Option<Pin<Box<Sleep>>>,
+    again: Option<Instant>,
     /// Until when the next request's head is waited for.
     next: Option<Waiting>,
+    /// Wakes this connection then.
+    alarm: Alarm,
     portions: Portions,
     /// Something came that is not handed over until an answer is out.
     is_withheld: bool,
@@ -65,9 +68,31 @@ pub(super) struct Stream {
 /// connection, and one for a connection on which nothing comes: a head that begins and does not
 /// go on has neither.
 struct Waiting {
-    end: Pin<Box<Sleep>>,
+    end: Instant,
     /// Something of it has come.
     is_begun: bool,
+}
+
+/// A timer that is set for each request and seldom rings: it is left to run as it is while it does not ring too
+/// late, as to set it anew costs more.
+#[derive(Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Whether it is this late; if not, the task is woken when it is, or before.
+    fn is_over(&mut self, cx: &mut Context<'_>, end: Instant) -> bool {
+        let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if timer.deadline() > end {
+            timer.as_mut().reset(end);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= end {
+                return true;
+            }
+            timer.as_mut().reset(end);
+        }
+        false
+    }
 }
 
 impl Stream {
@@ -81,6 +106,7 @@ impl Stream {
             patience,
             again: None,
             next: None,
+            alarm: Alarm::default(),
             portions: Portions::default(),
             is_withheld: false,
             is_refused: false,
@@ -94,8 +120,8 @@ impl Stream {
     /// An error if the peer may have no more of its answer. Asks at most once in a while, also
     /// when nothing else happens.
     fn is_let_in(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let again = self.again.get_or_insert_with(|| Box::pin(sleep(AGAIN)));
-        if again.as_mut().poll(cx).is_ready() {
+        let again = *self.again.get_or_insert_with(|| Instant::now() + AGAIN);
+        if self.alarm.is_over(cx, again) {
             self.untold = match self.peer.sign_in_again(&self.door) {
                 Ok(_) => 0,
                 // Nobody is refused: the store could not say.
@@ -105,9 +131,10 @@ impl Stream {
                     return Err(io::Error::new(ErrorKind::PermissionDenied, "the caller is not let in any more"));
                 }
             };
-            again.as_mut().reset(Instant::now() + AGAIN);
+            let again = Instant::now() + AGAIN;
+            self.again = Some(again);
             // Set going anew; it cannot be over yet.
-            let _ = again.as_mut().poll(cx);
+            let _ = self.alarm.is_over(cx, again);
         }
         Ok(())
     }
@@ -121,14 +148,15 @@ impl Stream {
         let limits = self.door.limits;
         let next = self.next.get_or_insert_with(|| {
             // What came together with the request before may be its beginning: no idle connection lasts longer.
-            let end = Box::pin(sleep(limits.keep_alive() + limits.header()));
-            Waiting { end, is_begun: false }
+            Waiting { end: Instant::now() + limits.keep_alive() + limits.header(), is_begun: false }
         });
         if came && !next.is_begun {
-            next.is_begun = true;
-            next.end.as_mut().reset(Instant::now() + limits.header());
+            // Usually it is all there: it is read before it is waited for.
+            *next = Waiting { end: Instant::now() + limits.header(), is_begun: true };
+            return Ok(());
         }
-        if next.end.as_mut().poll(cx).is_ready() {
+        let end = next.end;
+        if self.alarm.is_over(cx, end) {
             return Err(io::Error::new(ErrorKind::TimedOut, "the next request's head does not come"));
         }
         Ok(())
@@ -348,7 +376,7 @@ fn reword(octets: &[u8], is_too_long: bool) -> Option<(Problem, Vec<u8>)> {
     let problem = Problem::framework_made(status);
     let date = head.lines().find(|line| line.starts_with("date: ")).unwrap_or("connection: close");
     let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: {TAXII}\r\ncontent-length: {}\r\nvary: Accept, Authorization\r\n\
+        "HTTP/1.1 {status}\r\ncontent-type: {TAXII}\r\ncontent-length: {}\r\nvary: {VARY_BY}\r\n\
          cache-control: no-store\r\nconnection: close\r\n{date}\r\n\r\n",
         problem.body.len()
     );

@@ -42,7 +42,7 @@ pub struct Query {
 }
 
 /// Which objects and versions: different fields narrow, values of one field widen.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Filter {
     /// `match[id]`
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ pub struct Filter {
 }
 
 /// Which versions of an object (TAXII 2.1 §3.4.1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Versions {
     /// Every one.
     #[serde(rename = "a")]
@@ -187,7 +187,7 @@ impl Query {
 
 impl Filter {
     /// How many octets a cursor writes for it.
-    fn octets(&self) -> usize {
+    pub fn octets(&self) -> usize {
         // A struct of lists of strings always has a JSON form.
         serde_json::to_vec(self).unwrap_or_default().len()
     }

@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 /// A place in a crawl, with the whole query that led there: a client may repeat, drop or
 /// change its other parameters. Sealed, a cursor is good for one caller, one collection
@@ -69,6 +70,12 @@ fn mac(key: &Key, scope: &str, payload: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
+/// An entity tag (RFC 9110 §8.8.3), without its quotes: names what somebody in this scope is given of
+/// `payload`, and tells nothing of it to who has no key.
+pub fn tag(key: &Key, scope: &str, payload: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&mac(key, &format!("tag|{scope}"), payload).finalize().into_bytes()[..SEAL])
+}
+
 /// How large a page may become.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -76,11 +83,14 @@ pub struct Bounds {
     pub items: usize,
     /// Octets of the items together. One larger item is a page of its own.
     pub octets: usize,
+    /// From its beginning. A page with something in it ends when it has taken longer.
+    pub time: Duration,
 }
 
 /// A page in the making: the JSON text of one list, one contiguous buffer.
 #[derive(Debug)]
 pub struct PageWriter {
+    begun: Instant,
     bounds: Bounds,
     body: Vec<u8>,
     items: usize,
@@ -100,20 +110,25 @@ pub struct Page {
     pub first: Option<Timestamp>,
     /// `date_added` of its last item.
     pub last: Option<Timestamp>,
+    /// Whether there is more after it.
+    pub more: bool,
 }
 
 impl PageWriter {
-    /// An empty page whose list has this name: `objects` or `versions`.
-    pub fn new(list: &str, bounds: Bounds) -> Self {
+    /// An empty page whose list has this name, `objects` or `versions`; begun now.
+    pub fn new(list: &str, bounds: Bounds, begun: Instant) -> Self {
         let body = format!("{{\"{list}\":[").into_bytes();
-        Self { bounds, body, items: 0, first: None, last: None, more: false }
+        Self { begun, bounds, body, items: 0, first: None, last: None, more: false }
     }
 
     /// Offers the next item in order, as JSON text. Breaks when it no longer fits: the page
     /// then knows that there is more.
     pub fn offer(&mut self, date_added: Timestamp, item: &[u8]) -> ControlFlow<()> {
-        let full = self.items >= self.bounds.items || self.body.len() + item.len() > self.bounds.octets;
-        if full && self.items > 0 {
+        let full = || {
+            let Bounds { items, octets, time } = self.bounds;
+            self.items >= items || self.body.len() + item.len() > octets || self.begun.elapsed() >= time
+        };
+        if self.items > 0 && full() {
             self.more = true;
             return ControlFlow::Break(());
         }
@@ -138,13 +153,14 @@ impl PageWriter {
             }
             Some(_) => self.body.extend_from_slice(b"],\"more\":false}"),
         }
-        Page { body: self.body, items: self.items, first: self.first, last: self.last }
+        Page { body: self.body, items: self.items, first: self.first, last: self.last, more: self.more }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::stopwatch;
     use proptest::prelude::*;
 
     const KEY: &Key = &[7; 32];
@@ -176,7 +192,7 @@ mod tests {
     }
 
     fn page(items: &[&str], bounds: Bounds) -> String {
-        let mut writer = PageWriter::new("objects", bounds);
+        let mut writer = PageWriter::new("objects", bounds, stopwatch());
         for (at, item) in (0..).zip(items) {
             if writer.offer(Timestamp::from_micros(at), item.as_bytes()).is_break() {
                 break;
@@ -187,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_page_is_full_by_count_or_by_octets_and_then_says_where_to_go_on() {
-        let many = Bounds { items: 10, octets: 1000 };
+        let many = Bounds { items: 10, octets: 1000, time: Duration::from_hours(1) };
         assert_eq!(page(&[], many), "{}");
         assert_eq!(page(&["1", "2"], many), r#"{"objects":[1,2],"more":false}"#);
         assert_eq!(page(&["1", "2"], Bounds { items: 2, ..many }), r#"{"objects":[1,2],"more":false}"#);
@@ -195,5 +211,8 @@ mod tests {
         assert_eq!(page(&["1", "2", "3"], Bounds { items: 2, ..many }), two);
         let one = r#"{"objects":[1111],"more":true,"next":"after 0"}"#;
         assert_eq!(page(&["1111", "2"], Bounds { octets: 2, ..many }), one, "one larger item is a page of its own");
+        let late = Bounds { time: Duration::ZERO, ..many };
+        assert_eq!(page(&["1111", "2"], late), one, "what takes too long has at least one item");
+        assert_eq!(page(&["1"], late), r#"{"objects":[1],"more":false}"#);
     }
 }

@@ -13,6 +13,7 @@ mod add;
 mod api_root;
 mod audit;
 mod bodies;
+mod cached;
 mod collections;
 mod commands;
 mod delete;

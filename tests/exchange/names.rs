@@ -3,7 +3,7 @@
 use crate::support::pki::Ca;
 use crate::support::rounds;
 use entente::access::credential::{Anchor, Credential, CredentialKey, Fingerprint, Proof};
-use entente::access::identify::{Nobody, by_certificate};
+use entente::access::identify::{Index, Nobody, by_certificate};
 use entente::access::organisation::OrganisationKey;
 use entente::access::proof::certificate::{Certificate, Name, NameKind, Proven};
 use entente::clock::Clock;
@@ -56,7 +56,8 @@ fn who(certificate: Certificate, anchor: Option<Fingerprint>, registered: &[Cred
     let (fingerprint, now) = (Fingerprint([9; 32]), Timestamp::from(Clock::system().now()));
     let theirs = Anchor { fingerprint, subject: String::new(), not_after: now, organisations };
     let proven = Proven { certificate, anchor };
-    by_certificate(&proven, now, registered, &[theirs])
+    let near = Index::of(registered).near(&proven.certificate, registered);
+    by_certificate(&proven, now, &near, &[theirs])
         .map(|credential| credential.organisation.0)
         .map_err(|refusal| refusal.why)
 }

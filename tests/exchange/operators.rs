@@ -32,7 +32,7 @@ fn what_two_operators_change_at_the_same_time_is_changed_both() {
         ["north", "south"].iter().for_each(|name| inside.add_organisation(name));
         let [one, two] = operators(&inside, in_memory);
         for n in 0..ROUNDS {
-            let anchor = proven(&format!("anchor {n}")).certificate;
+            let anchor = proven(&format!("anchor {n}")).certificate.clone();
             let (ceiling, downgrade) =
                 if n % 2 == 0 { (Level::Amber, Downgrade::Quarantine) } else { (Level::Red, Downgrade::Allow) };
             let together = Barrier::new(2);

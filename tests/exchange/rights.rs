@@ -22,6 +22,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
@@ -460,12 +461,12 @@ enum Loss {
 const LOSSES: [Loss; 6] = [Loss::Grant, Loss::Read, Loss::Level, Loss::Hold, Loss::Suspension, Loss::Revocation];
 
 /// The reader's `n`th key.
-fn key(n: u32) -> Proven {
-    let mut proven = proven("bert");
+fn key(n: u32) -> Arc<Proven> {
+    let mut proven = Proven::clone(&proven("bert"));
     let mut fingerprint = [1; 32];
     fingerprint[..4].copy_from_slice(&n.to_be_bytes());
     proven.certificate.fingerprint = Fingerprint(fingerprint);
-    proven
+    Arc::new(proven)
 }
 
 fn lose(inside: &Inside, loss: Loss, race: u32) {

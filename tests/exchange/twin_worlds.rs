@@ -123,6 +123,8 @@ struct Crawler {
     connection: Connection,
     /// Every `date_added` in order: what is written down is its rank.
     dates: Vec<String>,
+    /// Every entity tag, in the order in which they were seen first: what is written down is its place.
+    tags: Vec<String>,
     seen: Vec<String>,
 }
 
@@ -132,7 +134,7 @@ impl Crawler {
         let path = format!("{}?match[version]=all", manifest(RW));
         let records = ask(&mut connection, "GET", &path, &[("Accept", TAXII)], None).must_be(200).list("objects");
         let dates = records.iter().map(|record| record["date_added"].as_str().unwrap().to_owned()).collect();
-        Self { connection, dates, seen: Vec::new() }
+        Self { connection, dates, tags: Vec::new(), seen: Vec::new() }
     }
 
     fn ask(&mut self, method: &str, path: &str) -> Answer {
@@ -150,6 +152,13 @@ impl Crawler {
         }
         for (rank, date) in self.dates.iter().enumerate() {
             told = told.replace(date, &format!("<{rank}>"));
+        }
+        if let Some(tag) = answer.header("etag") {
+            let known = self.tags.iter().position(|known| known == tag);
+            told = format!("{told} tag {}", known.unwrap_or(self.tags.len()));
+            if known.is_none() {
+                self.tags.push(tag.to_owned());
+            }
         }
         self.seen.push(told);
         answer

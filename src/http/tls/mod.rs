@@ -302,7 +302,12 @@ impl Tls {
 
 /// What a client with this chain would prove in the handshake of a server with this PKI folder now, if
 /// it got through.
-pub fn proven(pki: &Path, settings: Settings, clock: Clock, chain: &[CertificateDer<'_>]) -> Result<Proven, String> {
+pub fn proven(
+    pki: &Path,
+    settings: Settings,
+    clock: Clock,
+    chain: &[CertificateDer<'_>],
+) -> Result<Arc<Proven>, String> {
     let tls = Tls::read(pki, settings, clock).map_err(|error| error.to_string())?;
     let (leaf, intermediates) = chain.split_first().ok_or("there is no certificate")?;
     tls.verify(leaf, intermediates).map(|verified| verified.proven).map_err(|error| error.to_string())

@@ -26,7 +26,7 @@ use webpki::{Cert, EndEntityCert, KeyUsage, VerifiedPath};
 /// What a chain proved.
 #[derive(Clone, Debug)]
 pub(in crate::http) struct Verified {
-    pub(in crate::http) proven: Proven,
+    pub(in crate::http) proven: Arc<Proven>,
     /// The reading of the files that it was verified with.
     pub(in crate::http) epoch: u64,
     /// The last moment at which all of it is in force: certificates, anchor, revocation lists.
@@ -143,7 +143,7 @@ impl Material {
         let path = path.map_err(in_tls)?;
         let anchor = self.anchor(&path).ok_or(CertificateError::UnknownIssuer)?;
         let anchor = (!anchor.is_own).then_some(anchor.key);
-        Ok(Verified { proven: Proven { certificate, anchor }, epoch: self.epoch, until: until.get() })
+        Ok(Verified { proven: Arc::new(Proven { certificate, anchor }), epoch: self.epoch, until: until.get() })
     }
 
     fn anchor(&self, path: &VerifiedPath<'_>) -> Option<&Anchor> {

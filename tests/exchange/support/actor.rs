@@ -227,6 +227,7 @@ pub fn read_answer(connection: &mut impl io::Read, without_body: bool) -> io::Re
     if !without_body {
         answer.body = vec![0; length];
         connection.read_exact(&mut answer.body)?;
+        answer.decode();
     }
     answer.must_be_taxii(without_body);
     Ok(answer)
@@ -246,11 +247,27 @@ impl Answer {
         self.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// All headers but those that differ from one answer to the next.
+    /// All headers but those that differ from one answer to the next. Of entity tags only that there is one:
+    /// they differ from one caller, question and server to the other.
     pub fn stable_headers(&self) -> Vec<(String, String)> {
         let mut headers: Vec<_> = self.headers.iter().filter(|(name, _)| name != "date").cloned().collect();
+        headers.iter_mut().filter(|(name, _)| name == "etag").for_each(|(_, tag)| "…".clone_into(tag));
         headers.sort();
         headers
+    }
+
+    /// The body as it was before it was compressed.
+    fn decode(&mut self) {
+        self.body = match self.header("content-encoding") {
+            None => return,
+            Some("gzip") => {
+                let mut plain = Vec::new();
+                flate2::read::GzDecoder::new(&self.body[..]).read_to_end(&mut plain).unwrap();
+                plain
+            }
+            Some("zstd") => zstd::decode_all(&self.body[..]).unwrap(),
+            Some(other) => panic!("nobody asked for {other}"),
+        };
     }
 
     /// Panics unless the status is this one.
@@ -297,11 +314,17 @@ impl Answer {
 
     /// What is true of every answer.
     fn must_be_taxii(&self, without_body: bool) {
-        assert_eq!(self.header("content-type"), Some(TAXII), "{self:?}");
+        // What the caller has already has no media type and no length (RFC 9110 §15.4.5).
+        let (media_type, length) = if self.status == 304 { (None, false) } else { (Some(TAXII), true) };
+        assert_eq!(self.header("content-type"), media_type, "{self:?}");
+        assert_eq!(self.header("content-length").is_some(), length, "{self:?}");
         assert_eq!(self.header("cache-control"), Some("no-store"), "{self:?}");
-        assert_eq!(self.header("vary"), Some("Accept, Authorization"), "{self:?}");
+        assert_eq!(self.header("vary"), Some("Accept, Accept-Encoding, Authorization"), "{self:?}");
         assert!(self.header("date").is_some(), "{self:?}");
-        assert!(![206, 416].contains(&self.status) && !(300..400).contains(&self.status), "{self:?}");
+        assert!(
+            ![206, 416].contains(&self.status) && (self.status == 304 || !(300..400).contains(&self.status)),
+            "{self:?}"
+        );
         for name in ["x-taxii-date-added-first", "x-taxii-date-added-last"] {
             assert!(self.header(name).is_none_or(is_taxii_timestamp), "{self:?}");
         }

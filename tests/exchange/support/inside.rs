@@ -5,7 +5,7 @@ use bytes::Bytes;
 use entente::access::credential::Fingerprint;
 use entente::access::permission::CollectionKey;
 use entente::access::proof::certificate::{Certificate, Proven};
-use entente::exchange::{Administering, Error, Exchange, Rights, Session, Settings, Shown};
+use entente::exchange::{Administering, Coding, Error, Exchange, Rights, Session, Settings, Shown};
 use entente::stix::head::Spec;
 use entente::store::Store;
 use entente::store::memory::Memory;
@@ -46,13 +46,17 @@ impl Inside {
 
     /// One whose clock is this.
     pub fn at(in_memory: bool, clock: Still) -> Self {
+        Self::with(in_memory, clock, Settings::default())
+    }
+
+    /// One with these settings.
+    pub fn with(in_memory: bool, clock: Still, settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let memory = in_memory.then(|| Arc::new(Memory::new(clock.clock())));
         let store: Arc<dyn Store> = match &memory {
             Some(memory) => Arc::<Memory>::clone(memory),
             None => Arc::new(Sqlite::create(folder.path(), clock.clock()).unwrap()),
         };
-        let settings = Settings::default();
         let admin = Administering::new(Arc::clone(&store), clock.clock(), settings.clone(), "tester").unwrap();
         let exchange = Exchange::new(Arc::clone(&store), clock.clock(), settings, "https://localhost").unwrap();
         admin.add_root(ROOT, "First").unwrap();
@@ -117,19 +121,30 @@ impl Inside {
         self.folder.path()
     }
 
+    /// Another exchange on the same store, with these settings.
+    pub fn another(&self, settings: Settings) -> Arc<Exchange> {
+        let (store, clock) = (Arc::clone(&self.store), self.clock.clock());
+        Arc::new(Exchange::new(store, clock, settings, "https://localhost").unwrap())
+    }
+
+    /// A look into the store's file, or a grip.
+    pub fn file(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join("entente.db")).unwrap()
+    }
+
     /// The texts of the audit trail.
     pub fn trail(&self) -> Vec<String> {
         if let Some(memory) = &self.memory {
             return memory.trail();
         }
-        let trail = rusqlite::Connection::open(self.folder.path().join("entente.db")).unwrap();
+        let trail = self.file();
         let mut statement = trail.prepare("SELECT entry FROM audit ORDER BY seq").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     }
 }
 
 /// What a handshake proves of an organisation: its key is its name.
-pub fn proven(name: &str) -> Proven {
+pub fn proven(name: &str) -> Arc<Proven> {
     let mut fingerprint = [0; 32];
     fingerprint.iter_mut().zip(name.bytes()).for_each(|(octet, letter)| *octet = letter);
     let certificate = Certificate {
@@ -140,7 +155,7 @@ pub fn proven(name: &str) -> Proven {
         for_clients: true,
         names: Vec::new(),
     };
-    Proven { certificate, anchor: None }
+    Arc::new(Proven { certificate, anchor: None })
 }
 
 /// A page of `objects`, `manifest`, `object/ID` or `versions/ID`.
@@ -153,7 +168,7 @@ pub fn page(session: &Session, collection: &str, view: &str, query: &str) -> Res
         Some((_, id)) => reading.versions(id, &Query::parse(query, Endpoint::Versions)?),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(found?.recorded())
+    runtime.block_on(found?.give(Coding::Identity).recorded())
 }
 
 /// The status code that an error becomes.
@@ -169,10 +184,10 @@ pub fn status(error: &Error) -> u16 {
 impl Told {
     pub fn of(found: Result<Shown, Error>) -> Self {
         match found {
-            Ok(Shown { page, dates: (first, last) }) => Self {
+            Ok(Shown { body, about, .. }) => Self {
                 status: 200,
-                dates: Some((first.to_string(), last.to_string())),
-                body: String::from_utf8(page.body).unwrap(),
+                dates: Some((about.dates.0.to_string(), about.dates.1.to_string())),
+                body: String::from_utf8(body.to_vec()).unwrap(),
             },
             Err(error) => Self { status: status(&error), dates: None, body: error.to_string() },
         }
