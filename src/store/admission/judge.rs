@@ -47,6 +47,8 @@ pub(super) enum Decision {
 /// How an offer is added.
 pub(super) struct Admitted {
     pub(super) owner: OrganisationKey,
+    /// Whether there was nothing of its id before this push, and nothing earlier in it that is added.
+    pub(super) is_new: bool,
     /// What there is to say of it beside other versions.
     pub(super) beside: Vec<Finding>,
     pub(super) level: Level,
@@ -62,12 +64,20 @@ pub(super) struct Admitted {
 /// What stands beside a new version.
 #[derive(Default)]
 struct Beside {
+    /// Whether nothing does, and nothing of its id was ever there.
+    is_new: bool,
     /// What there is to say of it beside the others.
     findings: Vec<Finding>,
     /// Whether the latest of them names the same creator.
     is_as_before: bool,
     /// What the terms of the latest version before it count as.
     before: Option<Terms>,
+}
+
+impl Beside {
+    fn nothing() -> Self {
+        Self { is_new: true, ..Self::default() }
+    }
 }
 
 impl Admitted {
@@ -233,6 +243,7 @@ impl<'p> Admission<'p> {
         let (beside, reach) = (Vec::new(), self.reach(table, id, self.submitter(), false)?);
         let admitted = Admitted {
             owner: self.submitter(),
+            is_new: false,
             beside,
             level: Level::Clear,
             ends: None,
@@ -250,6 +261,9 @@ impl<'p> Admission<'p> {
         instant: &str,
     ) -> Result<Decision, StoreError> {
         let id = candidate.head.id.as_str();
+        if candidate.declared != Declared::Anothers && self.is_new(table, id)? {
+            return self.admit(table, candidate, self.submitter(), Beside::nothing());
+        }
         let owner = table.owner(id)?;
         let is_new = owner.is_none() && !self.first.contains_key(id);
         let is_declared = candidate.declared == Declared::Submitters;
@@ -316,7 +330,7 @@ impl<'p> Admission<'p> {
             (departed, None) => departed.map(|(_, terms)| terms),
             (_, Some((_, terms))) => Some(*terms),
         };
-        self.admit(table, candidate, owner, Beside { findings, is_as_before, before })
+        self.admit(table, candidate, owner, Beside { is_new: false, findings, is_as_before, before })
     }
 
     /// Whether the submitter would see a version of these terms, but for its dates.
@@ -324,7 +338,15 @@ impl<'p> Admission<'p> {
         self.world().sees(terms.level.unwrap_or(Level::Red), owner, None)
     }
 
+    /// Whether nothing of an id is there or was, stored or earlier in this push.
+    fn is_new(&self, table: &mut impl Table, id: &str) -> Result<bool, StoreError> {
+        Ok(!self.first.contains_key(id) && !table.knows(id)?)
+    }
+
     fn unversioned(&mut self, table: &mut impl Table, candidate: &'p Candidate) -> Result<Decision, StoreError> {
+        if self.is_new(table, candidate.head.id.as_str())? {
+            return self.admit(table, candidate, self.submitter(), Beside::nothing());
+        }
         let visible = table.unversioned(candidate.head.id.as_str(), self.world())?;
         if !visible.is_empty() {
             let same = visible.into_iter().find(|held| held.content == candidate.content);
@@ -345,7 +367,7 @@ impl<'p> Admission<'p> {
         owner: OrganisationKey,
         beside: Beside,
     ) -> Result<Decision, StoreError> {
-        let Beside { findings, is_as_before, before } = beside;
+        let Beside { is_new, findings, is_as_before, before } = beside;
         if candidate.author == Author::Another && !self.push.relay && !(self.push.manage && is_as_before) {
             return Ok(refused("/created_by_ref", NOT_YOUR_IDENTITY));
         }
@@ -370,8 +392,8 @@ impl<'p> Admission<'p> {
             loosened = None;
         }
         let reach = self.reach(table, candidate.head.id.as_str(), owner, !waits.is_empty())?;
-        let ends = terms.ends;
-        Ok(Decision::Add(Box::new(Admitted { owner, beside: findings, level, ends, waits, reach, loosened })))
+        let (ends, beside) = (terms.ends, findings);
+        Ok(Decision::Add(Box::new(Admitted { owner, is_new, beside, level, ends, waits, reach, loosened })))
     }
 
     /// Who sees what is added now, as far as holds say.

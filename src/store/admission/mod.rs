@@ -44,10 +44,12 @@ use crate::stix::rules::version::Lineage;
 use crate::store::order;
 use crate::taxii::status::{self, Details, Status};
 use crate::taxii::timestamp::Timestamp;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What an engine shows and does while it holds its write lock.
 pub trait Table: Rows {
+    /// Whether there is anything under this id, whoever sees it, or was. Where not, nothing else needs to be asked of it.
+    fn knows(&mut self, id: &str) -> Result<bool, StoreError>;
     /// The owner of a versioned id: also after its last version is gone.
     fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError>;
     /// The entry of this id, specification version and canonical version instant, and whether a world sees it.
@@ -66,8 +68,8 @@ pub trait Table: Rows {
     fn departed(&mut self, id: &str) -> Result<Option<(String, Terms)>, StoreError>;
     /// The highest `date_added` ever given in the collection.
     fn newest(&mut self) -> Result<Timestamp, StoreError>;
-    /// Keeps an entry.
-    fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError>;
+    /// Keeps entries, in ascending order of `date_added`.
+    fn insert(&mut self, additions: &[Addition<'_>]) -> Result<(), StoreError>;
 }
 
 /// An entry that is there already.
@@ -109,6 +111,8 @@ pub struct Addition<'p> {
     pub reach: Reach,
     /// Its place in the order.
     pub date_added: Timestamp,
+    /// Whether it is the first of its id: there was nothing before this push, and nothing of it was kept yet.
+    pub is_first: bool,
 }
 
 /// Adds what may be added of `push` to `table`. Gives the status, and the audit entries to write with it.
@@ -170,9 +174,10 @@ fn keep(
     let (mut additions, mut placed) = (Vec::new(), Vec::new());
     for (at, (offer, decision)) in push.offers.iter().zip(decisions).enumerate() {
         if let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) {
-            let Admitted { owner, level, ends, ref waits, ref reach, .. } = **admitted;
+            let Admitted { owner, level, ends, is_new, ref waits, ref reach, .. } = **admitted;
             let (reach, date_added) = (reach.clone(), Timestamp::EPOCH);
-            additions.push((at, waits, Addition { candidate, level, ends, owner, reach, date_added }));
+            let addition = Addition { candidate, level, ends, owner, reach, date_added, is_first: is_new };
+            additions.push((addition, at, waits));
         }
     }
     if additions.is_empty() {
@@ -180,23 +185,30 @@ fn keep(
     }
     let kinds: Vec<_> = additions
         .iter()
-        .map(|(_, _, added)| order::kind(added.level, added.owner, added.ends, &added.reach, now))
+        .map(|(added, ..)| order::kind(added.level, added.owner, added.ends, &added.reach, now))
         .collect();
     let stamps = order::stamp(table.newest()?, now, &kinds);
-    additions.iter_mut().zip(stamps).for_each(|((_, _, addition), stamp)| addition.date_added = stamp);
-    additions.sort_by_key(|(_, _, addition)| addition.date_added);
-    if !push.dry_run {
-        for (_, waits, addition) in &additions {
-            table.insert(addition)?;
-            for wait in *waits {
-                let id = addition.candidate.head.id.as_str();
-                let hold = Hold::of_version(id, addition.date_added, wait.clone(), now);
-                table.keep_hold(&hold)?;
-                placed.push(hold);
-            }
+    additions.iter_mut().zip(stamps).for_each(|((addition, ..), stamp)| addition.date_added = stamp);
+    additions.sort_by_key(|(addition, ..)| addition.date_added);
+    let stamps = additions.iter().map(|(addition, at, _)| (*at, addition.date_added)).collect();
+    if push.dry_run {
+        return Ok((stamps, placed));
+    }
+    let (mut additions, waits): (Vec<_>, Vec<_>) =
+        additions.into_iter().map(|(addition, _, waits)| (addition, waits)).unzip();
+    let mut seen = HashSet::with_capacity(additions.len());
+    for addition in &mut additions {
+        addition.is_first = seen.insert(addition.candidate.head.id.as_str()) && addition.is_first;
+    }
+    table.insert(&additions)?;
+    for (addition, waits) in additions.iter().zip(waits) {
+        for wait in waits {
+            let hold = Hold::of_version(addition.candidate.head.id.as_str(), addition.date_added, wait.clone(), now);
+            table.keep_hold(&hold)?;
+            placed.push(hold);
         }
     }
-    Ok((additions.into_iter().map(|(at, _, addition)| (at, addition.date_added)).collect(), placed))
+    Ok((stamps, placed))
 }
 
 fn status(push: &Push, decisions: &[Option<Decision>], stamps: &HashMap<usize, Timestamp>) -> Status {

@@ -14,6 +14,10 @@ use crate::taxii::timestamp::Timestamp;
 use uuid::Uuid;
 
 impl Table for Shelf {
+    fn knows(&mut self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.owners.contains_key(id) || self.entries.iter().any(|entry| entry.id == id))
+    }
+
     fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
         Ok(self.owners.get(id).copied())
     }
@@ -67,7 +71,14 @@ impl Table for Shelf {
         Ok(self.newest)
     }
 
-    fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError> {
+    fn insert(&mut self, additions: &[Addition<'_>]) -> Result<(), StoreError> {
+        additions.iter().for_each(|addition| self.insert_one(addition));
+        Ok(())
+    }
+}
+
+impl Shelf {
+    fn insert_one(&mut self, addition: &Addition<'_>) {
         let head = &addition.candidate.head;
         if head.version.is_some() && !head.predefined {
             self.owners.insert(head.id.to_string(), addition.owner);
@@ -89,7 +100,6 @@ impl Table for Shelf {
             lineage: addition.candidate.lineage.clone(),
             content: addition.candidate.content,
         });
-        Ok(())
     }
 }
 

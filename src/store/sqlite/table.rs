@@ -19,6 +19,7 @@ use crate::taxii::filter::Filter;
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
 /// A level as it is stored. An unknown rank is from a newer program: as high as can be.
 pub(super) fn level(rank: u8) -> Level {
@@ -42,6 +43,13 @@ fn held(row: &Row<'_>) -> rusqlite::Result<Held> {
 }
 
 impl Table for Shelf<'_> {
+    fn knows(&mut self, id: &str) -> Result<bool, StoreError> {
+        const SQL: &str =
+            "SELECT EXISTS (SELECT 1 FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2)
+            OR EXISTS (SELECT 1 FROM departed WHERE collection = ?1 AND id = ?2)";
+        Ok(self.connection.prepare_cached(SQL)?.query_row(params![self.collection.0, id], |row| row.get(0))?)
+    }
+
     fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError> {
         const SQL: &str = "SELECT owner FROM departed WHERE collection = ?1 AND id = ?2
             UNION ALL SELECT owner FROM entry INDEXED BY entry_by_version WHERE collection = ?1 AND id = ?2 AND version IS NOT NULL LIMIT 1";
@@ -51,35 +59,41 @@ impl Table for Shelf<'_> {
     }
 
     fn version(&mut self, id: &str, spec: Spec, instant: &str, world: World) -> Result<Option<Held>, StoreError> {
-        let sql = format!(
-            "SELECT version, date_added, content, {} AS seen FROM entry e INDEXED BY entry_by_version
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "SELECT version, date_added, content, {} AS seen FROM entry e INDEXED BY entry_by_version
              WHERE collection = :collection AND id = :id AND spec = :spec AND rank = :rank ORDER BY seen DESC LIMIT 1",
-            visible("e")
-        );
+                visible("e")
+            )
+        });
         let spec = spec_rank(spec);
         let own: [(&str, &dyn ToSql); 4] =
             [(":collection", &self.collection.0), (":id", &id), (":spec", &spec), (":rank", &instant)];
-        self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, held).optional())
+        self.in_world(&SQL, world, &own, |statement, values| statement.query_row(values, held).optional())
     }
 
     fn unversioned(&mut self, id: &str, world: World) -> Result<Vec<Held>, StoreError> {
-        let sql = format!(
-            "SELECT version, date_added, content, 1 FROM entry e INDEXED BY entry_by_version
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "SELECT version, date_added, content, 1 FROM entry e INDEXED BY entry_by_version
              WHERE collection = :collection AND id = :id AND version IS NULL AND {} ORDER BY date_added",
-            visible("e")
-        );
+                visible("e")
+            )
+        });
         let own: [(&str, &dyn ToSql); 2] = [(":collection", &self.collection.0), (":id", &id)];
-        self.in_world(&sql, world, &own, |statement, values| statement.query_map(values, held)?.collect())
+        self.in_world(&SQL, world, &own, |statement, values| statement.query_map(values, held)?.collect())
     }
 
     fn latest(&mut self, id: &str, spec: Spec, world: World) -> Result<Option<Latest>, StoreError> {
-        let sql = format!(
-            "SELECT e.version, l.created, l.created_by_ref, l.revoked, e.level, e.date_added, e.ends
+        static SQL: LazyLock<String> = LazyLock::new(|| {
+            format!(
+                "SELECT e.version, l.created, l.created_by_ref, l.revoked, e.level, e.date_added, e.ends
              FROM entry e INDEXED BY entry_by_version JOIN lineage l ON l.body = e.body
              WHERE e.collection = :collection AND e.id = :id AND e.spec = :spec AND {}
              ORDER BY e.rank DESC LIMIT 1",
-            visible("e")
-        );
+                visible("e")
+            )
+        });
         let spec = spec_rank(spec);
         let own: [(&str, &dyn ToSql); 3] = [(":collection", &self.collection.0), (":id", &id), (":spec", &spec)];
         let read = |row: &Row<'_>| {
@@ -89,7 +103,7 @@ impl Table for Shelf<'_> {
             let (added, ends) = (Timestamp::from_micros(added), ends.map(Timestamp::from_micros));
             Ok(Latest { lineage, level: level(row.get(4)?), ends, added })
         };
-        self.in_world(&sql, world, &own, |statement, values| statement.query_row(values, read).optional())
+        self.in_world(&SQL, world, &own, |statement, values| statement.query_row(values, read).optional())
     }
 
     fn definitions(
@@ -131,54 +145,40 @@ impl Table for Shelf<'_> {
         Ok(Timestamp::from_micros(statement.query_row([self.collection.0], |row| row.get(0))?))
     }
 
-    fn insert(&mut self, addition: &Addition<'_>) -> Result<(), StoreError> {
+    fn insert(&mut self, additions: &[Addition<'_>]) -> Result<(), StoreError> {
         const BODY: &str = "INSERT INTO body (text) VALUES (?)";
         const ENTRY: &str = "INSERT INTO entry (collection, date_added, id, type, spec, rank, version, level, owner,
             newer, older, newer_spec, mixed, content, body, ends, reach)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let head = &addition.candidate.head;
-        let version = head.version.as_ref();
-        let place = Place {
-            id: head.id.as_str(),
-            spec: spec_rank(head.spec),
-            rank: version.map_or_else(|| unversioned_rank(addition.date_added), |version| version.instant().to_owned()),
-            level: addition.level.rank(),
-        };
-        let neighbours = self.neighbours(&place)?;
-        let plain = addition.ends.is_none() && addition.reach == Reach::everybody();
-        let mixed = self.mix(place.id, addition.owner, !plain)?;
-        self.connection.prepare_cached(BODY)?.execute(params![addition.candidate.text.as_ref()])?;
-        let body = self.connection.last_insert_rowid();
-        self.connection.prepare_cached(ENTRY)?.execute(params![
-            self.collection.0,
-            addition.date_added.micros(),
-            place.id,
-            head.id.object_type(),
-            place.spec,
-            place.rank,
-            version.map(ToString::to_string),
-            place.level,
-            addition.owner.0,
-            neighbours.newer,
-            neighbours.older,
-            neighbours.newer_spec,
-            mixed,
-            addition.candidate.content.0,
-            body,
-            addition.ends.map(Timestamp::micros),
-            EVERYBODY,
-        ])?;
-        if addition.reach != Reach::everybody() {
-            self.set_reach(addition.date_added, &addition.reach)?;
-        }
-        if version.is_some() {
-            self.keep_lineage(body, &addition.candidate.lineage)?;
-            if addition.candidate.declared == Declared::Submitters {
-                self.own(place.id, addition.owner)?;
+        const LINEAGE: &str = "INSERT INTO lineage (body, created, created_by_ref, revoked) VALUES (?, ?, ?, ?)";
+        let Some(last) = additions.last() else { return Ok(()) };
+        // Looked up once: to find a prepared statement costs more than to run it again.
+        let (mut body, mut entry, mut lineage) = (
+            self.connection.prepare_cached(BODY)?,
+            self.connection.prepare_cached(ENTRY)?,
+            self.connection.prepare_cached(LINEAGE)?,
+        );
+        for addition in additions {
+            let beside = self.beside(addition)?;
+            let key = body.insert([addition.candidate.text.as_ref()])?;
+            self.insert_entry(&mut entry, addition, &beside, key)?;
+            if addition.candidate.head.version.is_some() {
+                let Lineage { created, created_by_ref, revoked, version: _ } = &addition.candidate.lineage;
+                lineage.execute(params![key, created, created_by_ref, revoked])?;
+                if addition.candidate.declared == Declared::Submitters {
+                    self.own(addition.candidate.head.id.as_str(), addition.owner)?;
+                }
             }
         }
-        self.raise_newest(addition.date_added)
+        self.raise_newest(last.date_added)
     }
+}
+
+/// What a new entry carries of the others of its object.
+struct Beside {
+    rank: String,
+    neighbours: Neighbours,
+    mixed: bool,
 }
 
 /// Where an entry stands among those of its object.
@@ -196,7 +196,61 @@ struct Neighbours {
     newer_spec: u8,
 }
 
+impl Neighbours {
+    const NONE: Self = Self { newer: NO_LEVEL, older: NO_LEVEL, newer_spec: NO_LEVEL };
+}
+
 impl Shelf<'_> {
+    fn insert_entry(
+        &mut self,
+        entry: &mut Statement<'_>,
+        addition: &Addition<'_>,
+        beside: &Beside,
+        body: i64,
+    ) -> Result<(), StoreError> {
+        let head = &addition.candidate.head;
+        entry.execute(params![
+            self.collection.0,
+            addition.date_added.micros(),
+            head.id.as_str(),
+            head.id.object_type(),
+            spec_rank(head.spec),
+            beside.rank,
+            head.version.as_ref().map(ToString::to_string),
+            addition.level.rank(),
+            addition.owner.0,
+            beside.neighbours.newer,
+            beside.neighbours.older,
+            beside.neighbours.newer_spec,
+            beside.mixed,
+            addition.candidate.content.0,
+            body,
+            addition.ends.map(Timestamp::micros),
+            EVERYBODY,
+        ])?;
+        if addition.reach == Reach::everybody() {
+            return Ok(());
+        }
+        self.set_reach(addition.date_added, &addition.reach)
+    }
+
+    /// What a new entry will carry of the others of its object; and tells them of it.
+    fn beside(&self, addition: &Addition<'_>) -> Result<Beside, StoreError> {
+        let head = &addition.candidate.head;
+        let version = head.version.as_ref();
+        let rank =
+            version.map_or_else(|| unversioned_rank(addition.date_added), |version| version.instant().to_owned());
+        let plain = addition.ends.is_none() && addition.reach == Reach::everybody();
+        if addition.is_first {
+            return Ok(Beside { rank, neighbours: Neighbours::NONE, mixed: !plain });
+        }
+        let (id, level) = (head.id.as_str(), addition.level.rank());
+        let place = Place { id, spec: spec_rank(head.spec), rank, level };
+        let neighbours = self.neighbours(&place)?;
+        let mixed = self.mix(id, addition.owner, !plain)?;
+        Ok(Beside { rank: place.rank, neighbours, mixed })
+    }
+
     /// What a new entry will carry of its neighbours; and tells them of it.
     ///
     /// Going to older versions, `newer` can only fall (each has all the newer ones of the one
@@ -288,13 +342,6 @@ impl Shelf<'_> {
         values.extend(own);
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(run(&mut statement, &values)?)
-    }
-
-    fn keep_lineage(&self, body: i64, lineage: &Lineage) -> Result<(), StoreError> {
-        const SQL: &str = "INSERT INTO lineage (body, created, created_by_ref, revoked) VALUES (?, ?, ?, ?)";
-        let Lineage { created, created_by_ref, revoked, version: _ } = lineage;
-        self.connection.prepare_cached(SQL)?.execute(params![body, created, created_by_ref, revoked])?;
-        Ok(())
     }
 
     /// Deletes what a deletion means of what its caller may delete, and gives what is gone.
