@@ -23,6 +23,7 @@ mod reading;
 mod refusing;
 mod session;
 mod sign_in;
+mod spread;
 mod whoami;
 mod writing;
 
@@ -55,6 +56,7 @@ use pages::Pages;
 use refusing::Refusals;
 use serde::Deserialize;
 use sign_in::Directory;
+use spread::Places;
 use std::sync::Arc;
 use tokio::sync::oneshot::channel;
 
@@ -171,6 +173,8 @@ pub struct Exchange {
     cursor_key: Key,
     pages: Pages,
     refusals: Refusals,
+    /// Where the objects of large requests are judged.
+    judging: Places,
 }
 
 impl Exchange {
@@ -181,7 +185,8 @@ impl Exchange {
         let public_url = public_url.trim_end_matches('/').to_owned();
         let (fallback_url, refusals) = (public_url.clone(), Refusals::new());
         let pages = Pages::new(settings.page_cache_octets, settings.page_octets);
-        Ok(Self { store, clock, settings, public_url, fallback_url, directory, cursor_key, pages, refusals })
+        let judging = Places::new();
+        Ok(Self { store, clock, settings, public_url, fallback_url, directory, cursor_key, pages, refusals, judging })
     }
 
     /// The same exchange: for who comes by the fallback listener, absolute URLs begin with `url`.

@@ -24,6 +24,15 @@ use uuid::Uuid;
 /// Ids that are looked up together.
 const LOOKED_UP: usize = 1000;
 
+/// Some objects that were sent one after the other.
+struct Piece {
+    offers: Vec<Offer>,
+    /// The ids of those that are sound by themselves.
+    sent: Vec<String>,
+    /// What those refer to.
+    named: HashSet<String>,
+}
+
 /// The right of one caller to add to one collection.
 #[derive(Debug)]
 pub struct Writing {
@@ -113,27 +122,41 @@ impl Writing {
         requested: Timestamp,
     ) -> Result<Vec<Offer>, Error> {
         let judge = Judge::new().map_err(|fault| StoreError::Broken(fault.to_string()))?;
+        let all_at = |at, texts: &[Bytes]| self.piece(judge, texts, first + at, requested);
+        let mut pieces = self.exchange.judging.spread(texts, all_at);
+        let sent: HashSet<String> = pieces.iter_mut().flat_map(|piece| std::mem::take(&mut piece.sent)).collect();
+        let named: HashSet<&String> = pieces.iter().flat_map(|piece| &piece.named).collect();
+        let is_elsewhere = |id: &&String| !sent.contains(*id) && !along.contains(id.as_str());
+        let unknown = self.unknown(named.into_iter().filter(is_elsewhere))?;
         let mut offers = Vec::with_capacity(texts.len());
-        let (mut sent, mut named) = (HashSet::new(), HashSet::new());
+        for mut piece in pieces {
+            if piece.named.iter().any(|id| unknown.contains(id)) {
+                let places = first + offers.len()..;
+                for (at, offer) in places.zip(&mut piece.offers) {
+                    self.tell_of_dangling(offer, at, requested, &unknown);
+                }
+            }
+            offers.append(&mut piece.offers);
+        }
+        Ok(offers)
+    }
+
+    /// Judges some texts, each on its own. `first` is the place of the first of them.
+    fn piece(&self, judge: Judge, texts: &[Bytes], first: usize, requested: Timestamp) -> Piece {
+        let mut piece = Piece { offers: Vec::with_capacity(texts.len()), sent: Vec::new(), named: HashSet::new() };
         for (at, text) in texts.iter().enumerate() {
             let judged = judge.judge(text, self.collection.rules.profile, &self.collection.specs);
             if let (Some(object), Some(head), false) = (&judged.object, &judged.head, judged.verdict.is_refused()) {
                 references(object, &mut |id, _| {
-                    if !named.contains(id) {
-                        named.insert(id.to_owned());
+                    if !piece.named.contains(id) {
+                        piece.named.insert(id.to_owned());
                     }
                 });
-                sent.insert(head.id.to_string());
+                piece.sent.push(head.id.to_string());
             }
-            offers.push(self.offer(text, first + at, requested, judged));
+            piece.offers.push(self.offer(text, first + at, requested, judged));
         }
-        let unknown = self.unknown(named.difference(&sent).filter(|id| !along.contains(*id)))?;
-        if !unknown.is_empty() {
-            for (at, offer) in offers.iter_mut().enumerate() {
-                self.tell_of_dangling(offer, first + at, requested, &unknown);
-            }
-        }
-        Ok(offers)
+        piece
     }
 
     /// Which of these ids name nothing that the submitter can see here.

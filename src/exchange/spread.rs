@@ -1,0 +1,163 @@
+//! Work on many texts, spread over the processors: a bounded number of pieces at once in the whole process,
+//! whoever asks, so that pulls and small pushes always find one.
+
+use bytes::Bytes;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+
+/// A piece is so many octets of text, or a little more: some milliseconds of work, and many times what it costs
+/// to start a thread.
+const PIECE: usize = 128 << 10;
+
+/// Where pieces are worked on: so many at once.
+#[derive(Debug)]
+pub(super) struct Places {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+/// A place that is taken. Dropping it gives it back.
+struct Place<'p>(&'p Places);
+
+impl Places {
+    /// One for each processor.
+    pub(super) fn new() -> Self {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        Self { free: Mutex::new(processors), freed: Condvar::new() }
+    }
+
+    /// Does `work` to all texts, a piece of them at a time, and gives what came of the pieces, in order. `work` gets
+    /// the place of its first text among all of them.
+    ///
+    /// What fits one piece is done at once, on the caller's thread. Of more, each piece waits for a place; the
+    /// caller's thread does them, and others help it that are started while places are free.
+    pub(super) fn spread<T: Send + Sync>(&self, texts: &[Bytes], work: impl Fn(usize, &[Bytes]) -> T + Sync) -> Vec<T> {
+        let pieces = pieces(texts);
+        if pieces.len() < 2 {
+            return pieces.into_iter().map(|(first, texts)| work(first, texts)).collect();
+        }
+        let done: Vec<OnceLock<T>> = pieces.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let one = |_place: Place<'_>| {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(((first, texts), done)) = pieces.get(at).zip(done.get(at)) else { return false };
+            // Each is set by whom its number was given, and by nobody else.
+            done.set(work(*first, texts)).is_ok()
+        };
+        thread::scope(|scope| {
+            for _ in 1..pieces.len() {
+                let Some(place) = self.try_take() else { break };
+                let help = || {
+                    let mut place = Some(place);
+                    while place.take().is_some_and(one) {
+                        place = self.try_take();
+                    }
+                };
+                // Where no thread can be had, the caller's own does it all.
+                if thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, help).is_err() {
+                    break;
+                }
+            }
+            while one(self.take()) {}
+        });
+        done.into_iter().filter_map(OnceLock::into_inner).collect()
+    }
+
+    /// Takes a place, as soon as there is one.
+    fn take(&self) -> Place<'_> {
+        let mut free = self.free();
+        while *free == 0 {
+            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Place(self)
+    }
+
+    /// Takes a place, if there is one.
+    fn try_take(&self) -> Option<Place<'_>> {
+        let mut free = self.free();
+        *free = free.checked_sub(1)?;
+        Some(Place(self))
+    }
+
+    fn free(&self) -> MutexGuard<'_, usize> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        *self.0.free() += 1;
+        self.0.freed.notify_one();
+    }
+}
+
+/// The texts in pieces, each with the place of its first text.
+fn pieces(texts: &[Bytes]) -> Vec<(usize, &[Bytes])> {
+    let (mut pieces, mut first, mut octets) = (Vec::new(), 0, 0);
+    for (at, text) in texts.iter().enumerate() {
+        octets += text.len();
+        if octets >= PIECE {
+            pieces.push((first, &texts[first..=at]));
+            (first, octets) = (at + 1, 0);
+        }
+    }
+    if first < texts.len() {
+        pieces.push((first, &texts[first..]));
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn texts(count: usize, octets: usize) -> Vec<Bytes> {
+        (0..count).map(|n| vec![u8::try_from(n % 251).unwrap(); octets].into()).collect()
+    }
+
+    #[test]
+    fn every_text_is_worked_on_once_and_the_order_is_kept() {
+        let places = Places::new();
+        for (count, octets) in [(0, 0), (1, 0), (1, 5 * PIECE), (7, PIECE), (1000, 1200), (5000, 100), (3, PIECE / 2)] {
+            let texts = texts(count, octets);
+            let each = |first: usize, some: &[Bytes]| -> Vec<(usize, Bytes)> {
+                some.iter().enumerate().map(|(at, text)| (first + at, text.clone())).collect()
+            };
+            let done: Vec<_> = places.spread(&texts, each).into_iter().flatten().collect();
+            assert_eq!(done, texts.into_iter().enumerate().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn however_many_ask_no_more_pieces_are_worked_on_than_there_are_places() {
+        let places = Places { free: Mutex::new(3), freed: Condvar::new() };
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let texts = texts(40, PIECE);
+        let work = |_: usize, _: &[Bytes]| {
+            most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            thread::yield_now();
+            now.fetch_sub(1, Ordering::SeqCst);
+        };
+        thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| assert_eq!(places.spread(&texts, work).len(), 40));
+            }
+        });
+        assert!((1..=3).contains(&most.into_inner()));
+        assert_eq!(*places.free(), 3, "all of them are given back");
+    }
+
+    #[test]
+    fn who_panics_gives_its_place_back() {
+        let places = Places { free: Mutex::new(2), freed: Condvar::new() };
+        let work = |first: usize, _: &[Bytes]| assert_ne!(first, 5);
+        for _ in 0..4 {
+            assert!(catch_unwind(AssertUnwindSafe(|| places.spread(&texts(9, PIECE), work))).is_err());
+        }
+        assert_eq!(*places.free(), 2);
+    }
+}
