@@ -1,19 +1,39 @@
 //! `entente import`
 
-use super::{Failure, files, warn};
-use crate::exchange::Administering;
+mod pieces;
+mod progress;
+
+use super::{Failure, warn};
+use crate::config::Settings;
+use crate::exchange::{Administering, Along, Importing};
 use crate::taxii::status::{self, Status};
 use bytes::Bytes;
 use clap::Args;
+use pieces::{Piece, Pieces};
+use progress::{Interruption, Progress};
 use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Objects that are judged and committed together, at most ...
+const OBJECTS: usize = 1000;
+/// ... and octets of them: with one object more is what an import holds in memory of a file.
+const OCTETS: usize = 8 << 20;
+/// What is read of a file at once, in octets.
+const BUFFER: usize = 256 << 10;
+/// As programs end that SIGINT ends.
+const INTERRUPTED: u8 = 130;
+
+/// Adds the objects of files to a collection. Files may be larger than memory; what is added stays added when the
+/// command is interrupted, and the same command again adds what is missing.
 #[derive(Debug, Args)]
 pub(super) struct Import {
     /// The collection's alias or id.
     collection: String,
-    /// Bundles, envelopes, single objects, or one object a line; - is standard input.
+    /// Bundles, envelopes, single objects, or one object a line; - is standard input, which is gone over once: what
+    /// its objects refer to comes before them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The organisation that they are added for, and that will own them.
@@ -51,6 +71,10 @@ impl Tally {
         }
         self.failed += status.failures().len();
     }
+
+    fn all(&self) -> usize {
+        self.added + self.known + self.failed
+    }
 }
 
 impl fmt::Display for Tally {
@@ -68,42 +92,180 @@ impl fmt::Display for Tally {
     }
 }
 
+/// How the reading of a file ended.
+enum End {
+    Whole,
+    Interrupted,
+    Failed(Failure),
+}
+
 impl Import {
-    pub(super) fn run(self, admin: &Administering) -> Result<ExitCode, Failure> {
+    pub(super) fn run(self, settings: &Settings, admin: &Administering) -> Result<ExitCode, Failure> {
+        let importing = admin.importing(&self.org, &self.collection)?;
+        let most = usize::try_from(settings.taxii.max_content_length).unwrap_or(usize::MAX);
+        let interruption = Interruption::listen()?;
         let mut all_well = true;
         for file in &self.files {
-            let tally = add(admin, &self.org, &self.collection, file, &files::read(file)?)?;
-            super::say(&format!("{}: {tally}", file.display()))?;
-            all_well &= tally.failed == 0;
+            let job = Job { importing: &importing, interruption: &interruption, name: file, most };
+            let (tally, end) = job.run()?;
+            let stopped = if matches!(end, End::Whole) { "" } else { "stopped: " };
+            super::say(&format!("{}: {stopped}{tally}", file.display()))?;
+            match end {
+                End::Whole => all_well &= tally.failed == 0,
+                End::Interrupted => {
+                    warn("entente: interrupted: what was added is on disk; the same command again adds the rest")?;
+                    return Ok(ExitCode::from(INTERRUPTED));
+                }
+                End::Failed(Failure(reason)) => {
+                    warn(&format!("entente: {}: {reason}", file.display()))?;
+                    all_well = false;
+                }
+            }
         }
         Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-/// Adds the objects of a file for an organisation, batch by batch; each failure goes to standard error.
-pub(super) fn add(
-    admin: &Administering,
-    org: &str,
-    collection: &str,
-    file: &Path,
-    octets: &Bytes,
-) -> Result<Tally, Failure> {
-    let texts = files::texts(octets).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-    let bar = files::progress(texts.len());
-    let mut tally = Tally::default();
-    let mut told = Ok(());
-    admin.import(org, collection, &texts, &mut |status| {
-        tally.count(status);
+/// Adds the objects of a text that is in memory.
+pub(super) fn add(admin: &Administering, org: &str, collection: &str, octets: &[u8]) -> Result<Tally, Failure> {
+    let importing = admin.importing(org, collection)?;
+    let interruption = Interruption::never();
+    let name = Path::new(collection);
+    let job = Job { importing: &importing, interruption: &interruption, name, most: usize::MAX };
+    let (along, progress) = (job.along(octets), Progress::new(name, octets.len() as u64));
+    match job.add(octets, &along, &progress) {
+        (tally, End::Whole | End::Interrupted) => Ok(tally),
+        (_, End::Failed(failure)) => Err(failure),
+    }
+}
+
+/// A file, and what its objects are added to.
+struct Job<'j> {
+    importing: &'j Importing,
+    interruption: &'j Interruption,
+    name: &'j Path,
+    /// Octets that one object may have.
+    most: usize,
+}
+
+/// Objects that are to be added together.
+#[derive(Default)]
+struct Batch {
+    texts: Vec<Bytes>,
+    /// Line and octet at which each begins.
+    places: Vec<(u64, u64)>,
+    octets: usize,
+}
+
+impl Batch {
+    fn push(&mut self, text: Vec<u8>, place: (u64, u64)) {
+        self.octets += text.len();
+        self.texts.push(text.into());
+        self.places.push(place);
+    }
+
+    fn is_full(&self) -> bool {
+        self.texts.len() >= OBJECTS || self.octets >= OCTETS
+    }
+}
+
+impl Job<'_> {
+    /// Goes over the file twice: for the ids of its objects, and to add them.
+    fn run(&self) -> Result<(Tally, End), Failure> {
+        if self.name == Path::new("-") {
+            let input = BufReader::with_capacity(BUFFER, std::io::stdin());
+            return Ok(self.add(input, &Along::default(), &Progress::new(self.name, 0)));
+        }
+        let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", self.name.display()));
+        let mut file = File::open(self.name).map_err(failed)?;
+        let about = file.metadata().map_err(failed)?;
+        // A pipe cannot be gone over twice.
+        let along = if about.is_file() {
+            let along = self.along(BufReader::with_capacity(BUFFER, &file));
+            file.rewind().map_err(failed)?;
+            along
+        } else {
+            Along::default()
+        };
+        let progress = Progress::new(self.name, about.len());
+        Ok(self.add(BufReader::with_capacity(BUFFER, &file), &along, &progress))
+    }
+
+    fn along(&self, input: impl BufRead) -> Along {
+        let pieces = Pieces::of(input, self.most).map_while(Result::ok);
+        pieces.take_while(|_| !self.interruption.is_there()).filter_map(|piece| piece.text).collect()
+    }
+
+    /// Adds the objects, batch by batch; each failure goes to standard error.
+    fn add(&self, input: impl BufRead, along: &Along, progress: &Progress) -> (Tally, End) {
+        let (mut pieces, mut tally, mut batch) = (Pieces::of(input, self.most), Tally::default(), Batch::default());
+        let end = loop {
+            if self.interruption.is_there() {
+                break Ok(End::Interrupted);
+            }
+            let piece = pieces.next();
+            let is_last = !matches!(piece, Some(Ok(_)));
+            let broken = match piece {
+                Some(Ok(Piece { text: Some(text), line, octet })) => {
+                    batch.push(text, (line, octet));
+                    Ok(())
+                }
+                Some(Ok(Piece { text: None, line, octet })) => self
+                    .flush(&mut batch, along, &mut tally, progress)
+                    .and_then(|()| self.too_long(&mut tally, (line, octet), progress)),
+                Some(Err(broken)) => Err(broken.into()),
+                None => Ok(()),
+            };
+            let mut flushed = Ok(());
+            if is_last || batch.is_full() {
+                flushed = self.flush(&mut batch, along, &mut tally, progress);
+                progress.set(tally.all(), pieces.octets());
+            }
+            match flushed.and(broken) {
+                Ok(()) if is_last => break Ok(End::Whole),
+                Ok(()) => {}
+                Err(failure) => break Err(failure),
+            }
+        };
+        progress.end();
+        (tally, end.unwrap_or_else(End::Failed))
+    }
+
+    fn flush(&self, batch: &mut Batch, along: &Along, tally: &mut Tally, progress: &Progress) -> Result<(), Failure> {
+        let Batch { texts, places, .. } = std::mem::take(batch);
+        if texts.is_empty() {
+            return Ok(());
+        }
+        let first = tally.all();
+        let status = self.importing.add(&texts, first, along)?;
+        tally.count(&status);
         for failure in status.failures() {
             let message = failure.message.as_deref().unwrap_or_default();
+            let place = place(message).and_then(|at| places.get(at.checked_sub(first)?));
             // Ids and versions of bad objects are whatever stands there: a terminal must not obey it.
             let (id, version) = (failure.id.escape_debug(), failure.version.escape_debug());
-            let told_now = bar.suspend(|| warn(&format!("{}: {id} {version}: {message}", file.display())));
-            told = std::mem::replace(&mut told, Ok(())).and(told_now);
+            self.tell(place, &format!("{id} {version}: {message}"), progress)?;
         }
-        bar.inc((status.successes().len() + status.failures().len()) as u64);
-    })?;
-    told?;
-    bar.finish_and_clear();
-    Ok(tally)
+        Ok(())
+    }
+
+    fn too_long(&self, tally: &mut Tally, place: (u64, u64), progress: &Progress) -> Result<(), Failure> {
+        let (at, most) = (tally.all(), self.most);
+        tally.failed += 1;
+        let message = format!("objects/{at}: /objects/{at}: is longer than {most} octets (taxii.max_content_length)");
+        self.tell(Some(&place), &message, progress)
+    }
+
+    fn tell(&self, place: Option<&(u64, u64)>, message: &str, progress: &Progress) -> Result<(), Failure> {
+        let name = self.name.display();
+        let place = place.map(|(line, octet)| format!("line {line}, octet {octet}: ")).unwrap_or_default();
+        progress.aside(|| warn(&format!("{name}: {place}{message}")))
+    }
+}
+
+/// Which object a status speaks of, by its place among all.
+fn place(message: &str) -> Option<usize> {
+    let digits = message.strip_prefix("/objects/")?;
+    let end = digits.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().ok()
 }

@@ -159,7 +159,8 @@ impl<E: std::error::Error> From<E> for Failure {
     }
 }
 
-/// Runs the program: exit code 0 if all went well, 1 if not, 2 if the command was not understood.
+/// Runs the program: exit code 0 if all went well, 1 if not, 2 if the command was not understood, 130 if
+/// an import was interrupted.
 pub fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(code) => code,
@@ -185,7 +186,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Grant(command) => command.run(&open(config)?.1),
         Command::Hold(command) => command.run(&open(config)?.1),
         Command::Audit(command) => return command.run(config),
-        Command::Import(command) => return command.run(&open(config)?.1),
+        Command::Import(command) => return open(config).and_then(|(settings, admin)| command.run(&settings, &admin)),
         Command::Validate(command) => return Ok(command.run()),
         Command::Export { collection, out } => export::run(&open(config)?.1, &collection, out.as_deref()),
         Command::Serve { listen, ops } => serve::run(settings(config)?, listen, ops),

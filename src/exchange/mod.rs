@@ -27,7 +27,7 @@ mod spread;
 mod whoami;
 mod writing;
 
-pub use administering::{Administering, ExportError, ImportError, Overview, Rights};
+pub use administering::{Administering, Along, ExportError, ImportError, Importing, Overview, Rights};
 pub use deleting::Deleting;
 pub use forms::Coding;
 pub use found::Found;

@@ -94,12 +94,15 @@ impl Drop for Place<'_> {
     }
 }
 
-/// The texts in pieces, each with the place of its first text.
+/// The texts in pieces, each with the place of its first text. The last one is a piece and a half at most, and
+/// half a piece at least.
 fn pieces(texts: &[Bytes]) -> Vec<(usize, &[Bytes])> {
     let (mut pieces, mut first, mut octets) = (Vec::new(), 0, 0);
+    let mut left: usize = texts.iter().map(Bytes::len).sum();
     for (at, text) in texts.iter().enumerate() {
         octets += text.len();
-        if octets >= PIECE {
+        left -= text.len();
+        if octets >= PIECE && left >= PIECE / 2 {
             pieces.push((first, &texts[first..=at]));
             (first, octets) = (at + 1, 0);
         }

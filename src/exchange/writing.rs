@@ -1,5 +1,6 @@
 //! Writing: adding objects to a collection (TAXII 2.1 §5.5).
 
+use super::administering::Along;
 use super::{Error, Exchange};
 use crate::access::permission::{Grant, World};
 use crate::access::terms::Terms;
@@ -79,16 +80,16 @@ impl Writing {
             return Err(BodyError::NoEnvelope(reason).into());
         }
         let texts: Vec<Bytes> = envelope.objects.iter().map(|text| body.slice_ref(text.as_bytes())).collect();
-        Ok(Added { status: self.add_texts(&texts, 0, &HashSet::new(), dry_run)?, bundle: envelope.bundle })
+        Ok(Added { status: self.add_texts(&texts, 0, &Along::default(), dry_run)?, bundle: envelope.bundle })
     }
 
     /// Adds objects by their texts, each one JSON value in UTF-8. `first` is the place of the
-    /// first one in the list that they come from, `along` the ids that are sent with them, before or after.
+    /// first one in the list that they come from, `along` what is sent with them, before or after.
     pub(super) fn add_texts(
         &self,
         texts: &[Bytes],
         first: usize,
-        along: &HashSet<String>,
+        along: &Along,
         dry_run: bool,
     ) -> Result<Status, Error> {
         let requested = self.exchange.now();
@@ -114,19 +115,13 @@ impl Writing {
 
     /// Judges every text on its own, then looks where their references lead. What is sent along and
     /// sound by itself counts as there, even if it is refused because of a reference of its own.
-    fn offers(
-        &self,
-        texts: &[Bytes],
-        first: usize,
-        along: &HashSet<String>,
-        requested: Timestamp,
-    ) -> Result<Vec<Offer>, Error> {
+    fn offers(&self, texts: &[Bytes], first: usize, along: &Along, requested: Timestamp) -> Result<Vec<Offer>, Error> {
         let judge = Judge::new().map_err(|fault| StoreError::Broken(fault.to_string()))?;
         let all_at = |at, texts: &[Bytes]| self.piece(judge, texts, first + at, requested);
         let mut pieces = self.exchange.judging.spread(texts, all_at);
         let sent: HashSet<String> = pieces.iter_mut().flat_map(|piece| std::mem::take(&mut piece.sent)).collect();
         let named: HashSet<&String> = pieces.iter().flat_map(|piece| &piece.named).collect();
-        let is_elsewhere = |id: &&String| !sent.contains(*id) && !along.contains(id.as_str());
+        let is_elsewhere = |id: &&String| !sent.contains(*id) && !along.contains(id);
         let unknown = self.unknown(named.into_iter().filter(is_elsewhere))?;
         let mut offers = Vec::with_capacity(texts.len());
         for mut piece in pieces {

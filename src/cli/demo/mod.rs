@@ -10,7 +10,6 @@ use crate::exchange::{Administering, Rights};
 use crate::stix::head::Spec;
 use crate::store::registry::{Collection, Rules};
 use crate::taxii::timestamp::Timestamp;
-use bytes::Bytes;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -117,7 +116,7 @@ fn collection(alias: &str, title: &str, description: &str) -> Collection {
 /// Adds the sample set. What is there already stays as it is.
 fn load(admin: &Administering) -> Result<(), Failure> {
     for (alias, _, _, objects) in COLLECTIONS {
-        let tally = import::add(admin, OWNER, alias, Path::new(alias), &Bytes::from_static(objects.as_bytes()))?;
+        let tally = import::add(admin, OWNER, alias, objects.as_bytes())?;
         say(&format!("{alias}: {} objects added", tally.added))?;
     }
     Ok(())

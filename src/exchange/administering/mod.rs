@@ -6,7 +6,7 @@
 mod members;
 mod moving;
 
-pub use moving::{ExportError, ImportError};
+pub use moving::{Along, ExportError, ImportError, Importing};
 
 use super::{Exchange, Holding, Settings};
 use crate::access::level::Level;

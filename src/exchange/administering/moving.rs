@@ -11,6 +11,7 @@ use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
 use bytes::Bytes;
 use serde::Deserialize;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -18,25 +19,55 @@ use uuid::Uuid;
 
 /// Numbers in one entry of the trail about an export, at most.
 const NUMBERS: usize = 4000;
-/// Objects of an import that are committed together.
-const BATCH: usize = 1000;
-
 /// As much of an object as tells what it is called.
 #[derive(Deserialize)]
 struct Named {
     id: String,
 }
 
+/// The ids of objects that are sent piece by piece: all of them count as sent along with each piece, whichever go
+/// first. Takes 8 octets of memory for each, up to 16 while it grows; who could find two ids that look alike
+/// would not be told of a reference that leads nowhere, and nothing else.
+#[derive(Debug, Default)]
+pub struct Along {
+    keys: RandomState,
+    /// In ascending order.
+    ids: Vec<u64>,
+}
+
+impl Along {
+    pub(in crate::exchange) fn contains(&self, id: &str) -> bool {
+        self.ids.binary_search(&self.keys.hash_one(id)).is_ok()
+    }
+}
+
+/// From the texts of objects; those that have no id to read have none.
+impl<T: AsRef<[u8]>> FromIterator<T> for Along {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
+        let keys = RandomState::new();
+        let named = texts.into_iter().filter_map(|text| serde_json::from_slice::<Named>(text.as_ref()).ok());
+        let mut ids: Vec<u64> = named.map(|Named { id }| keys.hash_one(id.as_str())).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        Self { keys, ids }
+    }
+}
+
+/// The right to add objects to one collection for an organisation.
+#[derive(Debug)]
+pub struct Importing(Writing);
+
+impl Importing {
+    /// Adds some objects by their texts, together: when this returns, what its status calls a success is on disk.
+    /// `first` is the place of the first one among all that are imported.
+    pub fn add(&self, texts: &[Bytes], first: usize, along: &Along) -> Result<Status, Error> {
+        self.0.add_texts(texts, first, along, false)
+    }
+}
+
 impl Administering {
-    /// Adds objects for an organisation, by their texts, some at a time: `each` gets the status of
-    /// those, in the order of the texts. All of them count as sent along, whichever go first.
-    pub fn import(
-        &self,
-        organisation: &str,
-        collection: &str,
-        texts: &[Bytes],
-        each: &mut dyn FnMut(&Status),
-    ) -> Result<(), ImportError> {
+    /// Begins to add objects for an organisation.
+    pub fn importing(&self, organisation: &str, collection: &str) -> Result<Importing, ImportError> {
         let organisation = self.organisation(organisation)?;
         let collection = self.collection(collection)?;
         let registry = self.exchange.registry()?;
@@ -55,12 +86,8 @@ impl Administering {
         // The operator passes on whatever it has.
         let grant = Grant { relay: true, ..*grant };
         let actor = Actor { on_behalf: Some(organisation.name), ..self.actor() };
-        let writing = Writing::new(Arc::clone(&self.exchange), &registry, collection, world, &grant, actor);
-        let along = texts.iter().filter_map(|text| Some(serde_json::from_slice::<Named>(text).ok()?.id)).collect();
-        for (batch, some) in texts.chunks(BATCH).enumerate() {
-            each(&writing.add_texts(some, batch * BATCH, &along, false)?);
-        }
-        Ok(())
+        let exchange = Arc::clone(&self.exchange);
+        Ok(Importing(Writing::new(exchange, &registry, collection, world, &grant, actor)))
     }
 
     /// Writes every version of every object of a collection to `out`, as a bundle of the texts as received.
@@ -116,7 +143,7 @@ impl Administering {
     }
 }
 
-/// Why objects could not be imported.
+/// Why objects cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The organisation or collection is not there.
@@ -125,9 +152,6 @@ pub enum ImportError {
     /// The store could not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The objects could not be taken.
-    #[error(transparent)]
-    Exchange(#[from] Error),
 }
 
 /// Why a collection could not be exported.
