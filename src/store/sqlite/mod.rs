@@ -5,6 +5,7 @@
 //! behind every read: [`scan`]. What is known without one: [`watch`].
 
 mod hold;
+mod insert;
 mod ledger;
 mod registry;
 mod scan;
