@@ -39,14 +39,14 @@ class Driver:
         """Writes so many objects and the cornerstones, one a line."""
         self._run("objects", "--count", count, "--out", out)
 
-    def get(self, server, client, targets, headers=(), connections=16, seconds=1.0):
+    def get(self, server, client, targets, headers=(), connections=16, seconds=1.0, warm=3):
         """Asks for targets in turn over kept connections."""
         file = self._folder / "targets"
         file.write_text("".join(f"{target}\n" for target in targets))
         fields = [word for name in headers for word in ("--header", name)]
         # Where there are many targets, none twice: no cache can know the answer.
         bounds = self._bounds(connections, seconds, len(targets) if len(targets) > 1 else 1_000_000)
-        return self._load("get", server, client, *bounds, "--targets", file, *fields)
+        return self._load("get", server, client, *bounds, "--targets", file, "--warm", warm, *fields)
 
     def connect(self, server, client, target, connections=8, seconds=1.0):
         """Connects anew for each request."""

@@ -253,10 +253,11 @@ def _peers(peers):
         "| server | objects | work | CPU ms | requests/s | p99 ms | Entente's CPU in this run |",
         "|---|--:|---|--:|--:|--:|--:|",
     ]
-    for name, sizes in peers.items():
+    for sizes in peers.values():
         for measured in sizes.values():
             if told := measured.get("failed"):
-                lines.append(f"| {name} | {measured['objects']:,} | {told} | | | | |")
+                told = " ".join(told.split()).replace("|", "/")
+                lines.append(f"| {measured['version']} | {measured['objects']:,} | {told} | | | | |")
             for work in measured.get("works", []):
                 times = work["cpu_micros"] / work["entente_cpu_micros"]
                 lines.append(

@@ -197,6 +197,8 @@ class Size:
 def main():
     chosen = options()
     sizes = [int(size) for size in chosen.objects.split(",")]
+    if unknown := set(filter(None, chosen.peers.split(","))) - set(peers.PEERS):
+        raise SystemExit(f"not known: {', '.join(unknown)}; known: {', '.join(peers.PEERS)}")
     build()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     chosen.nginx = servers.nginx_program(chosen.nginx, OWN)
@@ -205,9 +207,13 @@ def main():
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=chosen.folder))
         try:
             driver = Driver(TARGET / "release" / "examples" / "side_by_side", folder)
-            found["sizes"][objects] = Size(chosen, driver, objects, folder).run()
+            size = Size(chosen, driver, objects, folder)
+            found["sizes"][objects] = size.run()
             for name in filter(None, chosen.peers.split(",")):
-                found["peers"].setdefault(name, {})[objects] = peers.measure(name, driver, objects, folder)
+                # Once: none of them takes more than the smallest.
+                if objects == min(sizes):
+                    say(f"{name}")
+                    found["peers"].setdefault(name, {})[objects] = peers.measure(name, driver, size, folder, chosen)
         finally:
             if not chosen.keep:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import driver
 
 TAXII = "application/taxii+json;version=2.1"
+HERE = Path(__file__).resolve().parent
 SECONDS_TO_START = 120
 SECONDS_TO_STOP = 60
 ROOT, PRODUCER, READER = "api", "producer", "reader"
@@ -80,6 +81,16 @@ class Process:
                 time.sleep(0.002)
         raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
 
+    def await_port(self):
+        """Waits until something listens."""
+        while time.monotonic() - self.started < SECONDS_TO_START:
+            assert self._process.poll() is None, f"the server ended:\n{self._log.read_text()[-4000:]}"
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+
     def stop(self):
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
@@ -108,7 +119,14 @@ class Asking:
     def get(self, path, **headers):
         """Status, headers, body."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        self._connection.request("GET", path, headers={"Accept": TAXII, **fields})
+        return self._ask("GET", path, None, {"Accept": TAXII, **fields})
+
+    def post(self, path, body):
+        """Status, headers, body."""
+        return self._ask("POST", path, body, {"Accept": TAXII, "Content-Type": TAXII})
+
+    def _ask(self, method, path, body, headers):
+        self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
         return answer.status, answer.headers, answer.read()
 
@@ -145,23 +163,24 @@ def nginx_program(given, folder):
 class Nginx:
     """Static files, or a server behind it, over the same mTLS."""
 
-    def __init__(self, program, folder, pki, upstream=None):
+    def __init__(self, program, folder, pki, upstream=None, fields=""):
         self.folder = folder
         self.files = folder / "files"
         self.files.mkdir(parents=True)
         self.port = free_port()
-        (folder / "nginx.conf").write_text(self._conf(pki, upstream))
+        (folder / "nginx.conf").write_text(self._conf(pki, upstream, fields))
         conf = ("-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log")
         self.process = Process([program, *conf], self.port, folder / "log")
 
-    def _conf(self, pki, upstream):
+    def _conf(self, pki, upstream, fields):
         # As root, it would have its workers be nobody, who may not read here.
         user = f"user {pwd.getpwuid(os.getuid()).pw_name};" if os.getuid() == 0 else ""
         temporary = "".join(
             f"{kind}_temp_path {self.folder}/{kind};\n"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        location = f"proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Connection '';" if upstream else ""
+        proxy = f"proxy_pass {upstream}; proxy_http_version 1.1; proxy_read_timeout 120s; {fields}"
+        location = proxy if upstream else ""
         return f"""
 {user}
 daemon off;
