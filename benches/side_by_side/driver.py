@@ -1,5 +1,6 @@
 """Calls the driver (driver/main.rs) against a server, and looks at the server's clocks meanwhile."""
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -35,9 +36,9 @@ class Driver:
         self._program = program
         self._folder = folder
 
-    def objects(self, count, out):
-        """Writes so many objects and the cornerstones, one a line."""
-        self._run("objects", "--count", count, "--out", out)
+    def objects(self, count, out, seed=1):
+        """Writes the cornerstones and so many objects, one a line."""
+        self._run("objects", "--count", count, "--seed", seed, "--out", out)
 
     def get(self, server, client, targets, headers=(), connections=16, seconds=1.0, warm=3):
         """Asks for targets in turn over kept connections."""
@@ -142,8 +143,10 @@ class Memory:
 
     def _watch(self):
         while not self._over.wait(self.SECONDS):
-            for kind, octets in memory(self._server.pids()).items():
-                self.most[kind] = max(self.most[kind], octets)
+            # A process that ends has no memory.
+            with contextlib.suppress(OSError):
+                for kind, octets in memory(self._server.pids()).items():
+                    self.most[kind] = max(self.most[kind], octets)
 
 
 def memory(pids):

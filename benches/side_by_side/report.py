@@ -122,6 +122,10 @@ class Size:
             f"| disk for each object | {disk / objects:,.0f} octets, of which its text {octets / objects:,.0f} |",
             f"| `entente import` of all | {load:.1f} s: {objects / load:,.0f} objects/s |",
         ]
+        if "wait" in measured:
+            wait = measured["wait"]
+            told = f"{wait['middle']:.1f} ms, at most {wait['longest']:.1f} ms, of {wait['times']}" if wait else "not kept waiting"
+            lines.append(f"| a push on disk until a reader that waits has it (`Prefer: wait`) | {told} |")
         if crawl := measured.get("crawl"):
             lines.append(
                 f"| full crawl by taxii2-client, {crawl['pages']:,} pages of 1000 | {crawl['objects']:,} objects in"

@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ import machine  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
 import servers  # noqa: E402
+import waiting  # noqa: E402
 import works  # noqa: E402
 from driver import Driver  # noqa: E402
 from environment import TARGET, python_with  # noqa: E402
@@ -77,6 +79,7 @@ class Size:
             self._load()
             self._read()
             self._crawl()
+            self._wait()
             for _ in range(self.chosen.pushes):
                 self._push()
         finally:
@@ -168,6 +171,12 @@ class Size:
         time.sleep(0.25)
         self.found["crawl"] = {**json.loads(done.stdout), "server_cpu": (server.cpu() - before) / 1e9}
 
+    def _wait(self):
+        file = self.folder / "waited"
+        self.driver.objects(waiting.TIMES, file, seed=900)
+        lines = file.read_text().splitlines()
+        self.found["wait"] = waiting.measure(self.entente, lines[-waiting.TIMES :])
+
     def _push(self):
         """A round: the server, and on a copy of its store, who commits the same rows and does nothing else."""
         if not self.entente.process:
@@ -196,6 +205,8 @@ class Size:
 
 def main():
     chosen = options()
+    # Told to end, it ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sizes = [int(size) for size in chosen.objects.split(",")]
     if unknown := set(filter(None, chosen.peers.split(","))) - set(peers.PEERS):
         raise SystemExit(f"not known: {', '.join(unknown)}; known: {', '.join(peers.PEERS)}")
