@@ -15,7 +15,7 @@ use entente::access::organisation::OrganisationKey;
 use entente::access::permission::{CollectionKey, World};
 use entente::access::terms::Terms;
 use entente::audit::Actor;
-use entente::clock::Clock;
+use entente::clock::{Clock, stopwatch};
 use entente::stix::finding::Profile;
 use entente::stix::head::Spec;
 use entente::stix::json;
@@ -33,7 +33,7 @@ use entente::taxii::timestamp::Timestamp;
 use serde_json::Value;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -173,7 +173,7 @@ impl Stored {
     fn page(&self, filter: &Filter, after: Option<Timestamp>, items: usize) -> usize {
         let scan = Scan { collection: self.collection, world: self.world, filter, after, with_text: true };
         let mut page =
-            PageWriter::new("objects", Bounds { items, octets: MOST * 100, time: Duration::MAX }, Instant::now());
+            PageWriter::new("objects", Bounds { items, octets: MOST * 100, time: Duration::MAX }, stopwatch());
         self.store.scan(&scan, &mut |row| page.offer(row.date_added, row.text)).unwrap();
         let page = page.finish("{}", |last| Cursor::new(last, filter.clone()).seal(KEY, SCOPE));
         assert_eq!(page.items, items);

@@ -67,6 +67,8 @@ struct Slot {
 
 #[derive(Clone, Debug)]
 enum Known {
+    /// It was asked, once.
+    Asked,
     Page(Arc<Finished>),
     /// There is nothing that was added later than this.
     NothingAfter(Option<Timestamp>),
@@ -108,7 +110,7 @@ impl Pages {
     pub(super) fn page(&self, question: &Question, now: &Span) -> Option<Arc<Finished>> {
         match self.known(question, now)? {
             Known::Page(page) => Some(page),
-            Known::NothingAfter(_) => None,
+            Known::Asked | Known::NothingAfter(_) => None,
         }
     }
 
@@ -118,9 +120,25 @@ impl Pages {
         matches!(self.known(&end, now), Some(Known::NothingAfter(end)) if end <= after)
     }
 
-    /// Keeps a page; again when it has got another form.
+    /// Keeps a page that was made because it was asked for, if that was the second time: most are asked for once,
+    /// and would only put others out. What has nothing in it is small, and asked for again and again.
     pub(super) fn keep(&self, question: &Question, span: Span, page: &Arc<Finished>) {
-        self.insert(question.clone(), span, page.octets(), Known::Page(Arc::clone(page)));
+        if page.items == 0 || self.known(question, &span).is_some() {
+            self.insert(question.clone(), span, page.octets(), Known::Page(Arc::clone(page)));
+        } else {
+            self.insert(question.clone(), span, 0, Known::Asked);
+        }
+    }
+
+    /// Weighs a page anew that has got another form, if it is kept.
+    pub(super) fn weigh(&self, question: &Question, span: Span, page: &Arc<Finished>) {
+        let is_it = |known| matches!(known, Known::Page(kept) if Arc::ptr_eq(&kept, page));
+        // Where two forms are made at the same time, the later of the two weighs both.
+        let mut weighed = 0;
+        while weighed != page.octets() && self.known(question, &span).is_some_and(is_it) {
+            weighed = page.octets();
+            self.insert(question.clone(), span, weighed, Known::Page(Arc::clone(page)));
+        }
     }
 
     /// Keeps that there is nothing after this.
@@ -137,7 +155,8 @@ impl Pages {
         /// What the cache itself needs for one.
         const OVERHEAD: usize = 64;
         let Some(cache) = &self.0 else { return };
-        let own = size_of::<Question>() + size_of::<Slot>() + OVERHEAD + question.filter.octets();
+        let id = question.view.1.as_ref().map_or(0, String::len);
+        let own = size_of::<Question>() + size_of::<Slot>() + OVERHEAD + question.filter.memory() + id;
         cache.insert(question, Slot { span, octets: (own + octets) as u64, known });
     }
 }
@@ -179,16 +198,60 @@ mod tests {
         Arc::new(Finished { body, items: 1, dates, given, tag, query, compressed })
     }
 
+    /// Keeps a page that is asked for twice.
+    fn keep(pages: &Pages, question: &Question, span: Span, page: &Arc<Finished>) {
+        pages.keep(question, span, page);
+        pages.keep(question, span, page);
+    }
+
+    #[test]
+    fn a_page_is_kept_for_who_asks_again_and_one_with_nothing_in_it_at_once() {
+        let pages = Pages::new(1 << 20, 1 << 10);
+        let full = page(100);
+        pages.keep(&question(1), span(1, 0, None), &full);
+        pages.weigh(&question(1), span(1, 0, None), &full);
+        assert!(pages.page(&question(1), &span(1, 0, None)).is_none(), "it was asked for once");
+        pages.keep(&question(1), span(2, 0, None), &full);
+        assert!(pages.page(&question(1), &span(2, 0, None)).is_none(), "once in this edition");
+        pages.keep(&question(1), span(2, 0, None), &full);
+        assert!(pages.page(&question(1), &span(2, 0, None)).is_some());
+        let empty = Arc::new(Finished { items: 0, ..Arc::into_inner(page(2)).unwrap() });
+        pages.keep(&question(2), span(1, 0, None), &empty);
+        assert!(pages.page(&question(2), &span(1, 0, None)).is_some());
+    }
+
+    #[test]
+    fn questions_count_with_all_their_values() {
+        const MOST: usize = 4 << 20;
+        /// What one of the values takes: a text, and a piece of the heap.
+        const VALUE: usize = 24 + 32;
+        let pages = Pages::new(MOST as u64, 1 << 20);
+        let values = || Some(vec!["a".to_owned(); 500]);
+        let asking = |n| Question {
+            organisation: OrganisationKey(n),
+            filter: Filter { types: values(), ids: values(), ..Filter::default() },
+            ..question(n)
+        };
+        let now = span(1, 0, None);
+        let bounds = 10..=MOST / (1000 * VALUE);
+        (0..1000).for_each(|n| pages.keep_end(&asking(n), now, None));
+        let ends = (0..1000).filter(|n| pages.is_end(&asking(*n), None, &now)).count();
+        assert!(bounds.contains(&ends), "{ends}");
+        (0..1000).for_each(|n| keep(&pages, &asking(n), now, &page(2)));
+        let kept = (0..1000).filter(|n| pages.page(&asking(*n), &now).is_some()).count();
+        assert!(bounds.contains(&kept), "{kept}");
+    }
+
     #[test]
     fn what_is_kept_is_bounded_by_its_octets_in_all_its_forms() {
         const MOST: u64 = 4 << 20;
         let pages = Pages::new(MOST, 100 << 10);
         for n in 0..400 {
             let page = page(50_000 + 100 * usize::try_from(n).unwrap());
-            pages.keep(&question(n), span(1, 0, None), &page);
+            keep(&pages, &question(n), span(1, 0, None), &page);
             page.make(Coding::Zstd);
             page.make(Coding::Gzip);
-            pages.keep(&question(n), span(1, 0, None), &page);
+            pages.weigh(&question(n), span(1, 0, None), &page);
         }
         let there = (0..400).filter_map(|n| pages.page(&question(n), &span(1, 0, None)));
         let forms = |page: Arc<Finished>| {
@@ -204,7 +267,7 @@ mod tests {
     fn many_polls_are_bounded_too() {
         let pages = Pages::new(1 << 20, 1 << 20);
         for n in 0..100_000 {
-            pages.keep(&question(n), span(1, 0, None), &page(2));
+            keep(&pages, &question(n), span(1, 0, None), &page(2));
         }
         let there = (0..100_000).filter(|n| pages.page(&question(*n), &span(1, 0, None)).is_some()).count();
         assert!((1_000..5_000).contains(&there), "{there}");
@@ -214,7 +277,7 @@ mod tests {
     fn a_page_as_large_as_may_be_is_kept_and_without_memory_none_is() {
         for (octets, kept) in [(64 << 20, true), (1 << 20, false), (0, false)] {
             let pages = Pages::new(octets, 4 << 20);
-            pages.keep(&question(1), span(1, 0, None), &page(4 << 20));
+            keep(&pages, &question(1), span(1, 0, None), &page(4 << 20));
             assert_eq!(pages.page(&question(1), &span(1, 0, None)).is_some(), kept, "{octets}");
         }
     }
@@ -222,7 +285,7 @@ mod tests {
     #[test]
     fn what_is_known_holds_in_its_edition_and_its_time() {
         let pages = Pages::new(1 << 20, 1 << 10);
-        pages.keep(&question(1), span(7, 10, Some(20)), &page(2));
+        keep(&pages, &question(1), span(7, 10, Some(20)), &page(2));
         pages.keep_end(&question(1), span(7, 10, Some(20)), Some(Timestamp::from_micros(5)));
         for (now, holds) in [
             (span(7, 10, None), true),
@@ -242,7 +305,7 @@ mod tests {
     fn another_caller_or_another_question_is_answered_anew() {
         let pages = Pages::new(1 << 20, 1 << 10);
         let (asked, now) = (question(1), span(1, 0, None));
-        pages.keep(&asked, now, &page(2));
+        keep(&pages, &asked, now, &page(2));
         pages.keep_end(&asked, now, None);
         assert!(pages.page(&asked, &now).is_some() && pages.is_end(&asked, None, &now));
         let others = [

@@ -79,9 +79,10 @@ pub struct About {
 }
 
 impl Prepared {
-    /// The form in which the page will go out, to a caller who would have it in this one.
-    pub fn coding(&self, wanted: Coding) -> Coding {
-        if self.page.is_small() || !self.exchange.settings.compression { Coding::Identity } else { wanted }
+    /// The form in which the page will go out, to a caller who would have it in this one, and who may take nothing else.
+    pub fn coding(&self, wanted: Coding, nothing_else: bool) -> Coding {
+        let is_worth_it = nothing_else || !self.page.is_small();
+        if is_worth_it && self.exchange.settings.compression { wanted } else { Coding::Identity }
     }
 
     /// Whether [`Prepared::make`] takes longer than others can wait.
@@ -92,7 +93,7 @@ impl Prepared {
     /// Makes a form of the page, unless somebody has made it already.
     pub fn make(&self, coding: Coding) {
         if self.page.make(coding) {
-            self.exchange.pages.keep(&self.question, self.span, &self.page);
+            self.exchange.pages.weigh(&self.question, self.span, &self.page);
         }
     }
 
@@ -114,6 +115,14 @@ impl Prepared {
     /// The caller has it already: nothing is given out, and the trail is told so.
     pub fn not_modified(self) {
         self.exchange.store.note(self.entry(Given::default()));
+    }
+
+    /// The caller wants to know only whether there is a page: what is told of it are its headers, as if they
+    /// had been asked for alone, and it is recorded like that.
+    pub fn exists(mut self, coding: Coding) -> Found<About> {
+        self.head = true;
+        let entry = self.entry(self.page.given.clone());
+        self.exchange.found(self.about(coding), self.page.items == 0, entry)
     }
 
     /// The page in this form, if that was made, for who waits until the audit trail has it.
@@ -196,7 +205,7 @@ impl Reading {
         Question { collection: self.collection.key, organisation, level, own, view, filter: place.filter, part }
     }
 
-    /// Puts a page together, and keeps it.
+    /// Puts a page together, and keeps it, unless it could be longer another time.
     fn make(&self, view: View<'_>, question: &Question, span: Span) -> Result<Arc<Finished>, Error> {
         let Part::Page(after, items) = question.part else { return Err(Error::Absent) };
         let pages = &self.exchange.pages;
@@ -219,9 +228,11 @@ impl Reading {
         let asked = after.unwrap_or(Timestamp::EPOCH);
         let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
         let query = json!({"object": view.id(), "added_after": after, "filter": question.filter}).to_string();
-        let (body, items, compressed) = (Bytes::from(page.body), page.items, Compressed::default());
-        let page = Arc::new(Finished { body, items, dates, given, tag, query, compressed });
-        pages.keep(question, span, &page);
+        let (items, is_late, compressed) = (page.items, page.is_late, Compressed::default());
+        let page = Arc::new(Finished { body: Bytes::from(page.body), items, dates, given, tag, query, compressed });
+        if !is_late {
+            pages.keep(question, span, &page);
+        }
         Ok(page)
     }
 

@@ -3,10 +3,18 @@
 
 use crate::exchange::Coding;
 
+/// What a caller likes best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Liked {
+    pub(super) coding: Coding,
+    /// Whether it takes no page that has no coding.
+    pub(super) nothing_else: bool,
+}
+
 /// The coding that a caller with these `Accept-Encoding` lines is answered with: of those that it rates
 /// highest, zstd before gzip before none. One that is not named is not used, but gzip for `*`. A caller who
 /// takes nothing that there is gets no coding.
-pub(super) fn wanted<'h>(lines: impl Iterator<Item = &'h str>) -> Coding {
+pub(super) fn liked<'h>(lines: impl Iterator<Item = &'h str>) -> Liked {
     let (mut zstd, mut gzip, mut identity, mut other) = (None, None, None, None);
     for (name, quality) in lines.flat_map(|line| line.split(',')).filter_map(rated) {
         match name.as_str() {
@@ -24,7 +32,8 @@ pub(super) fn wanted<'h>(lines: impl Iterator<Item = &'h str>) -> Coding {
         (Coding::Zstd, zstd.unwrap_or_default()),
     ];
     let best = rated.into_iter().max_by_key(|(_, quality)| *quality).filter(|(_, quality)| *quality > 0);
-    best.map_or(Coding::Identity, |(coding, _)| coding)
+    let coding = best.map_or(Coding::Identity, |(coding, _)| coding);
+    Liked { coding, nothing_else: coding != Coding::Identity && identity.or(other) == Some(0) }
 }
 
 /// A coding's name, and its quality in thousandths. `None` if it is malformed.
@@ -36,10 +45,29 @@ fn rated(element: &str) -> Option<(String, u16)> {
     Some((name.trim().to_ascii_lowercase(), (quality * 1000.0) as u16))
 }
 
+/// What a caller has, by its `If-None-Match` lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Has {
+    /// What the entity tag names.
+    It,
+    /// It does not say (`*`), and wants nothing if there is anything.
+    Any,
+    /// Something else, or nothing.
+    Another,
+}
+
 /// Whether a caller with these `If-None-Match` lines has what this entity tag names.
-pub(super) fn has<'h>(mut lines: impl Iterator<Item = &'h str>, tag: &str) -> bool {
-    let is_it = |one: &str| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag;
-    lines.any(|line| line.split(',').any(|one| is_it(one.trim())))
+pub(super) fn has<'h>(lines: impl Iterator<Item = &'h str>, tag: &str) -> Has {
+    let mut has = Has::Another;
+    for one in lines.flat_map(|line| line.split(',')).map(str::trim) {
+        if one.strip_prefix("W/").unwrap_or(one) == tag {
+            return Has::It;
+        }
+        if one == "*" {
+            has = Has::Any;
+        }
+    }
+    has
 }
 
 #[cfg(test)]
@@ -72,25 +100,39 @@ mod tests {
             (&["gzip;level=1"], Identity),
             (&[",,gzip,,"], Gzip),
         ] {
-            assert_eq!(wanted(lines.iter().copied()), expected, "{lines:?}");
+            assert_eq!(liked(lines.iter().copied()).coding, expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn who_takes_nothing_plain_says_so() {
+        for (line, expected) in [
+            ("gzip, identity;q=0", true),
+            ("zstd, *;q=0", true),
+            ("gzip, identity;q=0.001, *;q=0", false),
+            ("gzip", false),
+            ("identity;q=0", false),
+        ] {
+            assert_eq!(liked([line].into_iter()).nothing_else, expected, "{line}");
         }
     }
 
     #[test]
     fn a_tag_is_known_in_any_list_and_only_whole() {
         for (lines, expected) in [
-            (&["\"a\""][..], true),
-            (&["W/\"a\""], true),
-            (&["\"b\", \"a\""], true),
-            (&["\"b\"", " \"a\" "], true),
-            (&["*"], true),
-            (&["a"], false),
-            (&["\"A\""], false),
-            (&["\"a-gzip\""], false),
-            (&["w/\"a\""], false),
-            (&["\"*\""], false),
-            (&[""], false),
-            (&[], false),
+            (&["\"a\""][..], Has::It),
+            (&["W/\"a\""], Has::It),
+            (&["\"b\", \"a\""], Has::It),
+            (&["\"b\"", " \"a\" "], Has::It),
+            (&["*, \"a\""], Has::It),
+            (&["*"], Has::Any),
+            (&["a"], Has::Another),
+            (&["\"A\""], Has::Another),
+            (&["\"a-gzip\""], Has::Another),
+            (&["w/\"a\""], Has::Another),
+            (&["\"*\""], Has::Another),
+            (&[""], Has::Another),
+            (&[], Has::Another),
         ] {
             assert_eq!(has(lines.iter().copied(), "\"a\""), expected, "{lines:?}");
         }

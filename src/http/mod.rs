@@ -48,6 +48,7 @@ use crate::taxii::media_type::{self, Content};
 use actix_http::RequestHead;
 use actix_http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
 use answer::Answer;
+use coding::{Has, Liked};
 use error::Problem;
 use limits::Limits;
 use metrics::Metrics;
@@ -55,6 +56,7 @@ use peer::Peer;
 use std::sync::Arc;
 use throttle::{Failures, Octets, Reached, Throttle};
 use tls::Tls;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// What every handler works with. One for each server, shared by its workers.
@@ -66,6 +68,8 @@ pub struct Door {
     bodies: body::Budget,
     tls: Arc<Tls>,
     throttle: Arc<Throttle>,
+    /// Places for large pages that are compressed.
+    compressing: Arc<Semaphore>,
     /// Who fails to sign in on the fallback listener.
     failures: Failures,
     /// The header that may carry a secret there.
@@ -150,17 +154,39 @@ impl Asked<'_> {
 
     /// A page in the form that the caller likes, unless it has it already.
     async fn page(&self, page: Prepared) -> Result<Answer, Problem> {
-        let coding = page.coding(coding::wanted(self.lines(&ACCEPT_ENCODING)));
+        let Liked { coding, nothing_else } = coding::liked(self.lines(&ACCEPT_ENCODING));
+        let coding = page.coding(coding, nothing_else);
         let about = page.about(coding);
-        if coding::has(self.lines(&IF_NONE_MATCH), &about.tag) {
-            page.not_modified();
-            return Ok(Answer::not_modified(about));
+        match coding::has(self.lines(&IF_NONE_MATCH), &about.tag) {
+            Has::It => {
+                page.not_modified();
+                return Ok(Answer::not_modified(about));
+            }
+            Has::Any => return Ok(Answer::not_modified(self.recorded(page.exists(coding)).await?)),
+            Has::Another => {}
         }
-        let page = make(page, coding).await?;
-        // It is here already, though it may not go out yet.
-        let room = self.room(page.octets(coding))?;
+        // It is here already, though it may not go out yet, and may go out in another form.
+        let mut room = self.room(page.octets(Coding::Identity))?;
+        let page = self.make(page, coding).await?;
+        room.change_to(page.octets(coding));
         let shown = self.recorded(page.give(coding)).await?;
         Ok(Answer::page(shown, room))
+    }
+
+    /// Makes a form of a page: one that takes long, on a thread that nobody waits for. Where as many are made as
+    /// there are processors, the page goes out as it is.
+    async fn make(&self, page: Prepared, coding: Coding) -> Result<Prepared, Problem> {
+        if !page.takes_long(coding) {
+            page.make(coding);
+            return Ok(page);
+        }
+        let Ok(place) = Arc::clone(&self.door.compressing).try_acquire_owned() else { return Ok(page) };
+        let make = move || {
+            page.make(coding);
+            drop(place);
+            page
+        };
+        server::blocking(make).await
     }
 
     /// What was found, once the audit trail has on disk who gets what of it; 503 if that takes too long.
@@ -185,14 +211,4 @@ impl Asked<'_> {
     fn lines(&self, name: &HeaderName) -> impl Iterator<Item = &str> {
         self.head.headers.get_all(name).map(|value| value.to_str().unwrap_or("?"))
     }
-}
-
-/// Makes a form of a page; one that takes long, on a thread that nobody waits for.
-async fn make(page: Prepared, coding: Coding) -> Result<Prepared, Problem> {
-    let takes_long = page.takes_long(coding);
-    let make = move || {
-        page.make(coding);
-        page
-    };
-    if takes_long { server::blocking(make).await } else { Ok(make()) }
 }

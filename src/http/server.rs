@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::time::sleep;
 
@@ -90,6 +91,7 @@ pub fn serve(parts: Parts) -> std::io::Result<(impl Future<Output = std::io::Res
         metrics: Arc::new(Metrics::new()),
         bodies: body::Budget::new(limits.body_octets),
         throttle: Throttle::new(limits),
+        compressing: Arc::new(Semaphore::new(limits.worker_count())),
         failures: Failures::default(),
         secret_header: fallback.as_ref().and_then(|(_, settings)| settings.secret_header()),
         tls,

@@ -311,7 +311,10 @@ impl AsyncWrite for Stream {
         if let Some(rest) = self.reworded.take() {
             return self.write_reworded(cx, rest, octets.len());
         }
-        if let Some((problem, reworded)) = reword(octets, self.is_refused) {
+        // While an answer of ours is on its way, what is written is of that one.
+        if self.again.is_none()
+            && let Some((problem, reworded)) = reword(octets, self.is_refused)
+        {
             self.tell(&problem);
             return self.write_reworded(cx, reworded, octets.len());
         }
@@ -348,26 +351,20 @@ impl ActixStream for Stream {
     }
 }
 
-/// What goes out in place of `octets`, if they end with an answer that the framework made, and what it says.
+/// What goes out in place of `octets`, if they are an answer that the framework made, and what it says.
 ///
-/// Such an answer has no body and no media type, and it is the last on its connection, so
-/// it stands at the end of what is written. It cannot be mistaken for a part of an answer
-/// of ours: those have a media type, and their bodies are JSON, in which no line of a
-/// response header can occur (a string holds no raw line break).
+/// Such an answer has no body and no media type. It is written alone, as what comes of a request is handed over
+/// only once the answer before is out. So it cannot be mistaken for the beginning of an answer of ours: the
+/// errors among those have a media type.
 ///
 /// To the framework, a head that `is_too_long` is one that is not well-formed.
 fn reword(octets: &[u8], is_too_long: bool) -> Option<(Problem, Vec<u8>)> {
     /// The framework's own heads are shorter than this.
     const LONGEST: usize = 512;
-    if !octets.ends_with(b"\r\n\r\n") {
+    if octets.len() > LONGEST || !octets.starts_with(b"HTTP/1.1 4") || !octets.ends_with(b"\r\n\r\n") {
         return None;
     }
-    let tail = octets.len().saturating_sub(LONGEST);
-    let begin = tail + octets[tail..].windows(10).rposition(|window| window == b"HTTP/1.1 4")?;
-    let head = std::str::from_utf8(&octets[begin..]).ok()?;
-    if head.contains("content-type") {
-        return None;
-    }
+    let head = std::str::from_utf8(octets).ok().filter(|head| !head.contains("content-type"))?;
     let status = if is_too_long {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
     } else {
@@ -380,7 +377,7 @@ fn reword(octets: &[u8], is_too_long: bool) -> Option<(Problem, Vec<u8>)> {
          cache-control: no-store\r\nconnection: close\r\n{date}\r\n\r\n",
         problem.body.len()
     );
-    let reworded = [&octets[..begin], head.as_bytes(), &problem.body].concat();
+    let reworded = [head.as_bytes(), &problem.body].concat();
     Some((problem, reworded))
 }
 
@@ -391,9 +388,8 @@ mod tests {
     #[test]
     fn an_answer_that_the_framework_made_gets_media_type_and_body() {
         let made = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n\r\n";
-        let before = b"HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}";
-        let reworded = String::from_utf8(reword(&[&before[..], &made[..]].concat(), false).unwrap().1).unwrap();
-        assert!(reworded.starts_with("HTTP/1.1 200 OK\r\ncontent-type: x\r\n\r\n{}HTTP/1.1 408 Request Timeout\r\n"));
+        let reworded = String::from_utf8(reword(made, false).unwrap().1).unwrap();
+        assert!(reworded.starts_with("HTTP/1.1 408 Request Timeout\r\n"));
         assert!(reworded.contains("\r\ncontent-type: application/taxii+json;version=2.1\r\n"));
         assert!(reworded.contains("\r\ndate: Sun, 22 Nov 2026 08:00:00 GMT\r\n"));
         assert!(reworded.ends_with('}') && reworded.contains(r#""http_status":"408""#));
@@ -413,7 +409,8 @@ mod tests {
             &b"HTTP/1.1 200 OK\r\ncontent-type: application/taxii+json;version=2.1\r\n\r\n"[..],
             b"HTTP/1.1 404 Not Found\r\ncontent-type: application/taxii+json;version=2.1\r\n\r\n",
             b"HTTP/1.1 100 Continue\r\n\r\n",
-            b"{\"objects\":[{\"x\":\"HTTP/1.1 408 Request Timeout\"}]}",
+            b"HTTP/1.1 304 Not Modified\r\netag: \"x\"\r\n\r\n",
+            b"\x28\xb5\x2f\xfd compressed, and it ends with HTTP/1.1 408 Request Timeout\r\n\r\n",
             b"\r\n\r\n",
         ] {
             assert!(reword(octets, false).is_none());

@@ -228,6 +228,15 @@ impl Octets {
         Ok(())
     }
 
+    /// What is on its way turns out to be of another length.
+    pub(super) fn change_to(&mut self, octets: usize) {
+        if octets > self.count {
+            self.add(octets - self.count);
+        } else {
+            self.arrived(self.count - octets);
+        }
+    }
+
     /// So many have arrived. More than are on their way, as heads are not counted, are passed over.
     pub(super) fn arrived(&mut self, octets: usize) {
         let octets = octets.min(self.count);

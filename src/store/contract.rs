@@ -339,6 +339,18 @@ fn marked(text: &str, n: u32) -> String {
 }
 
 rules! {
+    fn copies_make_no_edition_unless_something_waits_for_what_they_say(bench) {
+        let indicator = version(INDICATOR, 1, Level::Green);
+        bench.push(ANNA, Level::Red, &[&indicator]);
+        let before = bench.edition();
+        for who in [ANNA, BERT] {
+            bench.push(who, Level::Red, &[&indicator]);
+        }
+        assert_eq!(bench.edition(), before);
+        bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
+        assert!(bench.edition().number > before.number);
+    }
+
     fn an_edition_says_when_the_next_entry_ends(bench) {
         let ends = |n: u32| format!(r#""tlp":"green","start_date":"2020-01-01T00:00:00Z","end_date":"2025-10-09T09:0{n}:00Z""#);
         let end = |n: u32| Timestamp::parse(&format!("2025-10-09T09:0{n}:00Z"));

@@ -192,6 +192,16 @@ impl Filter {
         serde_json::to_vec(self).unwrap_or_default().len()
     }
 
+    /// How much memory its values take beyond itself, in octets: rather more than less.
+    pub fn memory(&self) -> usize {
+        /// Of the shortest text on the heap.
+        const LEAST: usize = 32;
+        let instants = if let Versions::Only { instants, .. } = &self.versions { &instants[..] } else { &[] };
+        let texts = self.ids.iter().chain(&self.types).flatten().chain(instants);
+        let specs = self.specs.iter().map(|specs| size_of_val(&specs[..])).sum::<usize>();
+        texts.map(|text| size_of::<String>() + (text.len() + LEAST / 2).max(LEAST)).sum::<usize>() + specs
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), Malformed> {
         let values = values(name, value)?;
         match name {

@@ -70,10 +70,13 @@ fn mac(key: &Key, scope: &str, payload: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
+/// The form in which items are written. Another one has other octets: other tags.
+const FORM: u8 = 1;
+
 /// An entity tag (RFC 9110 §8.8.3), without its quotes: names what somebody in this scope is given of
 /// `payload`, and tells nothing of it to who has no key.
 pub fn tag(key: &Key, scope: &str, payload: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(&mac(key, &format!("tag|{scope}"), payload).finalize().into_bytes()[..SEAL])
+    URL_SAFE_NO_PAD.encode(&mac(key, &format!("tag|{FORM}|{scope}"), payload).finalize().into_bytes()[..SEAL])
 }
 
 /// How large a page may become.
@@ -97,6 +100,7 @@ pub struct PageWriter {
     first: Option<Timestamp>,
     last: Option<Timestamp>,
     more: bool,
+    is_late: bool,
 }
 
 /// A finished page.
@@ -112,24 +116,25 @@ pub struct Page {
     pub last: Option<Timestamp>,
     /// Whether there is more after it.
     pub more: bool,
+    /// Whether it would have been longer, had it not taken too long: another time it may be.
+    pub is_late: bool,
 }
 
 impl PageWriter {
     /// An empty page whose list has this name, `objects` or `versions`; begun now.
     pub fn new(list: &str, bounds: Bounds, begun: Instant) -> Self {
         let body = format!("{{\"{list}\":[").into_bytes();
-        Self { begun, bounds, body, items: 0, first: None, last: None, more: false }
+        Self { begun, bounds, body, items: 0, first: None, last: None, more: false, is_late: false }
     }
 
     /// Offers the next item in order, as JSON text. Breaks when it no longer fits: the page
     /// then knows that there is more.
     pub fn offer(&mut self, date_added: Timestamp, item: &[u8]) -> ControlFlow<()> {
-        let full = || {
-            let Bounds { items, octets, time } = self.bounds;
-            self.items >= items || self.body.len() + item.len() > octets || self.begun.elapsed() >= time
-        };
-        if self.items > 0 && full() {
-            self.more = true;
+        let Bounds { items, octets, time } = self.bounds;
+        let is_full = self.items >= items || self.body.len() + item.len() > octets;
+        let is_late = !is_full && self.begun.elapsed() >= time;
+        if self.items > 0 && (is_full || is_late) {
+            (self.more, self.is_late) = (true, is_late);
             return ControlFlow::Break(());
         }
         if self.items > 0 {
@@ -153,7 +158,8 @@ impl PageWriter {
             }
             Some(_) => self.body.extend_from_slice(b"],\"more\":false}"),
         }
-        Page { body: self.body, items: self.items, first: self.first, last: self.last, more: self.more }
+        let Self { body, items, first, last, more, is_late, .. } = self;
+        Page { body, items, first, last, more, is_late }
     }
 }
 

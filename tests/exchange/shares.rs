@@ -215,6 +215,26 @@ fn answers_that_wait_for_the_trail_count_as_their_credentials() {
 }
 
 #[test]
+fn an_answer_counts_as_it_is_before_it_is_compressed() {
+    let server = with(|limits| limits.octets_in_flight_per_credential = 4 * MIB);
+    let (writer, reader) = (server.actor("writer"), server.actor("reader"));
+    writer.post(&objects(RW), &envelope(&[large(1)])).must_be(202);
+    let headers = [("Accept", TAXII), ("Accept-Encoding", "gzip")];
+    // Each is another page, so that each is compressed.
+    let mut limits = 1..;
+    until(|| {
+        let paths: Vec<_> = limits.by_ref().take(4).map(|limit| format!("{}?limit={limit}", objects(RW))).collect();
+        let together = std::thread::scope(|scope| {
+            let asked: Vec<_> = paths.iter().map(|path| scope.spawn(|| reader.get_with(path, &headers))).collect();
+            asked.into_iter().map(|asked| asked.join().unwrap()).collect::<Vec<_>>()
+        });
+        let refused = together.into_iter().find(|answer| answer.status != 200);
+        refused.map(|refused| told(refused, 503, "octets_in_flight_per_credential")).is_some()
+    });
+    reader.get_with(&objects(RW), &headers).must_be(200);
+}
+
+#[test]
 fn objects_count_for_more_than_their_text() {
     let server = with(|limits| limits.octets_in_flight_per_credential = 4 * MIB);
     let writer = server.actor("writer");

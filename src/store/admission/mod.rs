@@ -115,14 +115,28 @@ pub struct Addition<'p> {
     pub is_first: bool,
 }
 
-/// Adds what may be added of `push` to `table`. Gives the status, and the audit entries to write with it.
-pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Status, Vec<Entry>), StoreError> {
+/// What became of a push.
+#[derive(Debug)]
+pub struct Added {
+    /// What its sender is told.
+    pub status: Status,
+    /// The audit entries to write with it.
+    pub entries: Vec<Entry>,
+    /// Whether a scan may find something else now: copies of what is there change nothing, unless what they say of
+    /// a marking settles what waits for it.
+    pub changed: bool,
+}
+
+/// Adds what may be added of `push` to `table`.
+pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<Added, StoreError> {
     let is_held = table.is_held()?;
     let decisions = Admission::of(push, now, is_held).judge_all(table)?;
     let (stamps, placed) = keep(table, push, &decisions, now)?;
     let mut settled = Settled::default();
+    let mut changed = !stamps.is_empty();
     if !push.dry_run {
         let arrived = definitions(table, push, &decisions)?;
+        changed |= !arrived.is_empty();
         if !arrived.is_empty() {
             settled = settle::settle(table, &arrived, push, now)?;
         }
@@ -135,7 +149,7 @@ pub fn add(table: &mut impl Table, push: &Push, now: Timestamp) -> Result<(Statu
     entries.extend(placed.map(|hold| hold.audit_entry(&push.collection_id, now)));
     // The server's own holds name no organisation.
     entries.extend(settled.released.iter().map(|over| over.audit_entry(&push.collection_id, &|_| None, now)));
-    Ok((status, entries))
+    Ok(Added { status, entries, changed })
 }
 
 /// The ids of the marking definitions that were added, or are there as they were sent: those are meant.

@@ -6,7 +6,7 @@
 mod registry;
 mod table;
 
-use super::admission::{self, Held, Table as _};
+use super::admission::{self, Added, Held, Table as _};
 use super::hold::{self, Hold, Reach, Rows as _, Span, Subject};
 use super::registry::{Change, Registry};
 use super::{
@@ -316,7 +316,7 @@ impl Entries for Memory {
 
     fn add(&self, push: Push) -> Result<Status, StoreError> {
         let (now, mut state) = (self.now(), self.tended()?);
-        let (status, entries) = admission::add(state.shelf(push.collection), &push, now)?;
+        let Added { status, entries, .. } = admission::add(state.shelf(push.collection), &push, now)?;
         if !push.dry_run {
             let kept = KeptStatus::of(&push, &status, now);
             state.statuses.insert(status.id, kept);

@@ -164,6 +164,11 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     // A statement keeps its plan whatever is bound to it: without this it is planned anew for each page.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(schema::PRAGMAS)?;
+    // What is known without a query is known by the header of this mode's index: see [`watch`].
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Broken(format!("the store's journal is not a write-ahead log but \"{mode}\"")));
+    }
     Ok(connection)
 }
 

@@ -6,6 +6,7 @@ use super::table::Shelf;
 use super::trail::Trail;
 use crate::access::permission::CollectionKey;
 use crate::audit;
+use crate::store::admission::Added;
 use crate::store::registry::Change;
 use crate::store::{ChangeError, Deleted, Deletion, Holding, KeptStatus, Push, Releasing, StoreError, admission, hold};
 use crate::taxii::status::Status;
@@ -32,10 +33,9 @@ pub(super) fn add(
     now: Timestamp,
 ) -> Result<Status, StoreError> {
     let mut shelf = Shelf { connection, collection: push.collection };
-    let (status, entries) = admission::add(&mut shelf, push, now)?;
+    let Added { status, entries, changed } = admission::add(&mut shelf, push, now)?;
     if !push.dry_run {
-        // A copy of what is there changes nothing, but one of a marking's definition may settle what waits for it.
-        if !status.successes().is_empty() {
+        if changed {
             raise_edition(connection, push.collection)?;
         }
         keep_status(connection, status.id, &KeptStatus::of(push, &status, now))?;
