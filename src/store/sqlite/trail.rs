@@ -15,6 +15,7 @@ pub(super) struct Notes {
     waiting: Vec<Note>,
     octets: usize,
     lost: u64,
+    is_crowded: bool,
 }
 
 /// One of them.
@@ -28,16 +29,28 @@ struct Note {
 impl Notes {
     /// Takes an entry in, or counts it as lost when there are too many.
     pub(super) fn keep(&mut self, entry: audit::Entry) {
-        self.take(Note { entry, done: None });
+        self.add(Note { entry, done: None });
     }
 
     /// Takes in an entry that somebody waits for, or says at once that there are too many.
     pub(super) fn keep_for(&mut self, entry: audit::Entry, done: Done) {
-        self.take(Note { entry, done: Some(done) });
+        self.add(Note { entry, done: Some(done) });
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Gives all that wait. Where several of them are waited for, the writer looks again soon without being woken.
+    pub(super) fn take(&mut self) -> Self {
+        let taken = std::mem::take(self);
+        self.is_crowded = taken.waiting.iter().filter(|note| note.done.is_some()).nth(1).is_some();
+        taken
+    }
+
+    /// Whether the writer looks again soon without being woken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.is_crowded
     }
 
     /// Whether one of them says that the server stops: then the trail's end is signed with it.
@@ -45,7 +58,7 @@ impl Notes {
         self.waiting.iter().any(|note| note.entry.action == audit::Action::Stop)
     }
 
-    fn take(&mut self, note: Note) {
+    fn add(&mut self, note: Note) {
         let octets = self.octets + note.entry.octets();
         match note.done {
             _ if octets <= MOST => {
@@ -78,8 +91,8 @@ impl Notes {
     pub(super) fn failed(mut self, error: &StoreError, since: Self) -> Self {
         let (given_up, kept): (Vec<Note>, Vec<Note>) = self.waiting.drain(..).partition(|note| note.done.is_some());
         given_up.into_iter().filter_map(|note| note.done).for_each(|done| tell(done, Err(error.clone())));
-        let mut notes = Self { lost: self.lost + since.lost, ..Self::default() };
-        kept.into_iter().chain(since.waiting).for_each(|note| notes.take(note));
+        let mut notes = Self { lost: self.lost + since.lost, is_crowded: since.is_crowded, ..Self::default() };
+        kept.into_iter().chain(since.waiting).for_each(|note| notes.add(note));
         notes
     }
 }

@@ -25,6 +25,8 @@ const GROUP: usize = 64;
 const GROUP_OCTETS: usize = 32 << 20;
 /// How long an entry that nobody waits for may wait for a transaction to go with.
 const FLUSH: Duration = Duration::from_millis(200);
+/// While several wait for the trail, it is written this often: one fsync is for all of them.
+const GATHER: Duration = Duration::from_micros(500);
 /// The trail's end is signed this long after it was signed last, if there are new entries ...
 const SIGN: Duration = Duration::from_mins(1);
 /// ... or once there are so many.
@@ -132,10 +134,14 @@ impl Writer {
         self.shared.notes().keep(entry);
     }
 
-    /// Takes an entry that somebody waits for, and wakes the writer.
+    /// Takes an entry that somebody waits for, and wakes the writer, unless it looks soon.
     pub(super) fn record(&self, entry: audit::Entry, done: Done) {
-        self.shared.notes().keep_for(entry, done);
-        if !self.shared.woken.swap(true, Ordering::AcqRel) {
+        let is_crowded = {
+            let mut notes = self.shared.notes();
+            notes.keep_for(entry, done);
+            notes.is_crowded()
+        };
+        if !is_crowded && !self.shared.woken.swap(true, Ordering::AcqRel) {
             // A full queue keeps the writer awake, and one that has ended cannot be woken.
             let _ = self.jobs.as_ref().map(|jobs| jobs.try_send(None));
         }
@@ -248,6 +254,7 @@ impl Thread {
         loop {
             // A part of what is behind, and then as long for others, in other processes too.
             let wait = if self.behind { began.elapsed().min(FLUSH) } else { FLUSH };
+            let wait = if self.shared.notes().is_crowded() { wait.min(GATHER) } else { wait };
             let first = match queue.recv_timeout(wait) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => None,
@@ -279,7 +286,7 @@ impl Thread {
     fn turn(&mut self, group: Vec<Job>, sign: bool) {
         let busy = !group.is_empty();
         self.shared.woken.store(false, Ordering::Release);
-        let notes = std::mem::take(&mut *self.shared.notes());
+        let notes = self.shared.notes().take();
         let sign = (sign || notes.end()) && self.shared.signer.get().is_some();
         let known = self.shared.watch.known(|before| Known::load(&self.connection, before));
         let held = known.is_ok_and(|known| known.is_due(self.clock.now().into()));
