@@ -9,6 +9,7 @@ README.md, in this folder, says what is measured and how.
 import argparse
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -189,18 +190,31 @@ class Size:
             pushed = self.driver.push(*what, SECONDS_OF_PUSHES)
             self.found["pushing"].setdefault(objects, []).append(dataclasses.asdict(pushed))
         self.entente.stop()
-        copy = self.folder / "copy"
+        copy = self._copy()
         for objects, most in ENVELOPES.items():
             for together in (1, CONNECTIONS_THAT_PUSH):
-                copy.mkdir()
-                for file in self.entente.store.parent.glob("entente.db*"):
-                    shutil.copy(file, copy)
-                rate = self.driver.bare(
-                    copy / "entente.db", self.entente.pushes, objects, together, most
-                )
-                shutil.rmtree(copy)
+                rate = self.driver.bare(copy / "entente.db", self.entente.pushes, objects, together, most)
                 kept = self.found["bare"].setdefault(objects, {})
                 kept.setdefault(together, []).append(rate)
+        shutil.rmtree(copy)
+
+    def _copy(self):
+        """A copy of the store, on disk: who commits to it next shall not have to wait for that."""
+        copy = self.folder / "copy"
+        copy.mkdir()
+        for file in self.entente.store.parent.glob("entente.db*"):
+            on_disk(shutil.copy(file, copy))
+        on_disk(copy)
+        return copy
+
+
+def on_disk(path):
+    """Writes a file, or what is in a folder, to disk."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def main():
