@@ -208,6 +208,13 @@ class Size:
         return copy
 
 
+def end_what_was_started():
+    """Told to end, or left by its terminal, it ends what it started. Under nohup it stays."""
+    for told in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(told) != signal.SIG_IGN:
+            signal.signal(told, lambda number, _: sys.exit(128 + number))
+
+
 def on_disk(path):
     """Writes a file, or what is in a folder, to disk."""
     opened = os.open(path, os.O_RDONLY)
@@ -219,8 +226,7 @@ def on_disk(path):
 
 def main():
     chosen = options()
-    # Told to end, it ends what it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_what_was_started()
     sizes = [int(size) for size in chosen.objects.split(",")]
     if unknown := set(filter(None, chosen.peers.split(","))) - set(peers.PEERS):
         raise SystemExit(f"not known: {', '.join(unknown)}; known: {', '.join(peers.PEERS)}")
