@@ -9,23 +9,35 @@ from pathlib import Path
 
 from servers import nginx_version
 
+# File systems that are in memory.
+NO_DISK = ("tmpfs", "ramfs")
 
-def about(repository, chosen):
+
+def about(repository, chosen, load_before):
     """Date, versions and machine."""
+    commit = _told(repository, "git", "describe", "--always", "--dirty", "--abbrev=12")
+    rustc = _told(repository, "rustc", "--version")
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "entente": _told(repository, "git", "describe", "--always", "--dirty", "--abbrev=12"),
-        "nginx": nginx_version(chosen.nginx),
-        "rustc": _told(repository, "rustc", "--version"),
+        # Of a program that was given, nobody knows the commit.
+        "entente": "a program that was given" if chosen.entente else f"{commit}, {rustc}, release build",
+        "harness": commit,
+        "nginx": f"{nginx_version(chosen.nginx)}, {chosen.nginx_origin}",
         "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "processor": _field("/proc/cpuinfo", r"model name\s*:\s*(.+)"),
         "processors": os.cpu_count(),
         "memory_gib": int(_field("/proc/meminfo", r"MemTotal:\s*(\d+)")) / 2**20,
-        "load_before": os.getloadavg()[0],
+        "file_system": file_system(chosen.folder),
+        "load_before": load_before,
         "rounds": chosen.rounds,
         "pushes": chosen.pushes,
         "seconds": chosen.seconds,
     }
+
+
+def file_system(folder):
+    """The kind of file system that a folder is on."""
+    return _told(folder, "df", "--output=fstype", ".").split()[-1]
 
 
 def _told(folder, *command):

@@ -144,9 +144,9 @@ Made by `benches/side_by_side/run.py`: its README says how. Do not edit.
 | | |
 |---|---|
 | date | {about["date"]} |
-| Entente | {about["entente"]}, {about["rustc"]}, release build |
-| beside | {about["nginx"]}, Debian's build |
-| machine | {about["processors"]} × {about["processor"]}, {about["memory_gib"]:.0f} GiB, {about["kernel"]}; load average before: {about["load_before"]:.1f} |
+| Entente | {about["entente"]}; driven by {about["harness"]} |
+| beside | {about["nginx"]} |
+| machine | {about["processors"]} × {about["processor"]}, {about["memory_gib"]:.0f} GiB, {about["kernel"]}, stores on {about["file_system"]}; load average before the build: {about["load_before"]:.1f} |
 | rounds | {about["rounds"]} of reading, {about["seconds"]} s for each figure; {about["pushes"]} of pushing |"""
 
 

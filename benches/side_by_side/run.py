@@ -39,6 +39,10 @@ SECONDS_OF_PUSHES = 5
 CONNECTIONS_THAT_PUSH = 8
 
 
+def absolute(path):
+    return Path(path).resolve()
+
+
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--objects", default="20000", help="sizes of the collection, with commas")
@@ -49,7 +53,7 @@ def options():
     parser.add_argument("--only", default="", help="kinds of reading to measure, by key, with commas")
     parser.add_argument("--entente", type=Path, help="the server's program; else it is built")
     parser.add_argument("--nginx", type=Path, help="nginx's program")
-    parser.add_argument("--folder", type=Path, default=OWN, help="where stores are made: a disk, no tmpfs")
+    parser.add_argument("--folder", type=absolute, default=OWN, help="where stores are made: a disk, no tmpfs")
     parser.add_argument("--results", type=Path, default=OWN / "results.md", help="the file to write")
     parser.add_argument("--keep", action="store_true", help="leave the servers' folders")
     return parser.parse_args()
@@ -59,9 +63,10 @@ def say(words):
     print(f"{datetime.now(UTC):%H:%M:%S} {words}", flush=True)
 
 
-def build():
-    say("building Entente and the driver")
-    command = ("cargo", "build", "--release", "--bin", "entente", "--example", "side_by_side")
+def build(chosen):
+    say("building the driver" if chosen.entente else "building Entente and the driver")
+    server = () if chosen.entente else ("--bin", "entente")
+    command = ("cargo", "build", "--release", "--example", "side_by_side", *server)
     subprocess.run(command, cwd=REPOSITORY, check=True)
 
 
@@ -230,10 +235,15 @@ def main():
     sizes = [int(size) for size in chosen.objects.split(",")]
     if unknown := set(filter(None, chosen.peers.split(","))) - set(peers.PEERS):
         raise SystemExit(f"not known: {', '.join(unknown)}; known: {', '.join(peers.PEERS)}")
-    build()
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    chosen.nginx = servers.nginx_program(chosen.nginx, OWN)
-    found = {"about": machine.about(REPOSITORY, chosen), "sizes": {}, "peers": {}}
+    for folder in (OWN, chosen.folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if (kind := machine.file_system(chosen.folder)) in machine.NO_DISK:
+        raise SystemExit(f"{chosen.folder} is a {kind}: every fsync would be free; name another with --folder")
+    # Before the build, which is a load itself.
+    load = os.getloadavg()[0]
+    build(chosen)
+    chosen.nginx, chosen.nginx_origin = servers.nginx_program(chosen.nginx, OWN)
+    found = {"about": machine.about(REPOSITORY, chosen, load), "sizes": {}, "peers": {}}
     for objects in sizes:
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=chosen.folder))
         try:

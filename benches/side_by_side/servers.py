@@ -141,10 +141,11 @@ def free_port():
 
 
 def nginx_program(given, folder):
-    """nginx: the one given or installed; else Debian's package, unpacked and not installed."""
-    found = given or shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if found:
-        return Path(found)
+    """nginx, and where it is from: the one given or installed; else Debian's package, unpacked and not installed."""
+    if given:
+        return given, "as given"
+    if found := shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"):
+        return Path(found), "as installed"
     unpacked = folder / "nginx"
     if not (unpacked / "usr/sbin/nginx").exists():
         unpacked.mkdir(parents=True, exist_ok=True)
@@ -157,7 +158,7 @@ def nginx_program(given, folder):
                 f"nginx is not installed, and its package cannot be fetched ({error}): install it"
                 " (Debian: apt-get install nginx-light), or name its program with --nginx"
             ) from error
-    return unpacked / "usr/sbin/nginx"
+    return unpacked / "usr/sbin/nginx", "the distribution's package"
 
 
 class Nginx:
@@ -316,5 +317,8 @@ class Entente:
 
 def nginx_version(program):
     told = subprocess.run([program, "-V"], capture_output=True, text=True).stderr
-    server, library = re.search(r"nginx/(\S+)", told), re.search(r"running with (OpenSSL \S+)|OpenSSL \S+", told)
-    return f"nginx {server[1] if server else '?'}, {library[1] or library[0] if library else '?'}"
+    server, built = re.search(r"nginx/(\S+)", told), re.search(r"built with (\S+ \S+)", told)
+    # Said only where it is not the one that it was built with.
+    running = re.search(r"running with (\S+ \S+)", told)
+    library = running or built
+    return f"nginx {server[1] if server else '?'}, {library[1] if library else '?'}"
