@@ -127,8 +127,9 @@ class Size:
             told = f"{wait['middle']:.1f} ms, at most {wait['longest']:.1f} ms, of {wait['times']}" if wait else "not kept waiting"
             lines.append(f"| a push on disk until a reader that waits has it (`Prefer: wait`) | {told} |")
         if crawl := measured.get("crawl"):
+            missed = "" if crawl["objects"] == crawl["listed"] else f" – **the manifest lists {crawl['listed']:,}**"
             lines.append(
-                f"| full crawl by taxii2-client, {crawl['pages']:,} pages of 1000 | {crawl['objects']:,} objects in"
+                f"| full crawl by taxii2-client, {crawl['pages']:,} pages of 1000{missed} | {crawl['objects']:,} objects in"
                 f" {crawl['seconds']:.1f} s: {crawl['objects'] / crawl['seconds']:,.0f} objects/s; CPU of the server"
                 f" {crawl['server_cpu'] / crawl['pages'] * 1000:.2f} ms for each page, of the client"
                 f" {crawl['client_cpu'] / crawl['pages'] * 1000:.2f} ms |"

@@ -83,8 +83,7 @@ class Size:
     def run(self):
         try:
             self._load()
-            self._read()
-            self._crawl()
+            self._crawl(self._read())
             self._wait()
             for _ in range(self.chosen.pushes):
                 self._push()
@@ -109,6 +108,7 @@ class Size:
         self.found["start"].append(self.entente.start())
 
     def _read(self):
+        """Measures all reading; how many objects the collection gives out."""
         self._start()
         facts = works.look(self.entente, self.entente.reader)
         nginx = servers.Nginx(self.chosen.nginx, self.folder / "nginx", self.entente.pki)
@@ -126,6 +126,7 @@ class Size:
                     self._connect(number, nginx, facts)
         finally:
             nginx.process.stop()
+        return facts.count
 
     def _round(self, number, work, nginx):
         reader, seconds = self.entente.reader, self.chosen.seconds
@@ -163,7 +164,7 @@ class Size:
         for name, measure in pair if number % 2 else reversed(pair):
             kept[name].append(dataclasses.asdict(measure()))
 
-    def _crawl(self):
+    def _crawl(self, objects):
         python = python_with("side-by-side-venv", HERE / "requirements.txt")
         server, reader = self.entente.process, self.entente.reader
         url = f"https://localhost:{server.port}{self.entente.objects(self.entente.feed)}".removesuffix("objects/")
@@ -175,7 +176,7 @@ class Size:
         done = subprocess.run(command, env={"NO_PROXY": "*"}, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         time.sleep(0.25)
-        self.found["crawl"] = {**json.loads(done.stdout), "server_cpu": (server.cpu() - before) / 1e9}
+        self.found["crawl"] = {**json.loads(done.stdout), "listed": objects, "server_cpu": (server.cpu() - before) / 1e9}
 
     def _wait(self):
         file = self.folder / "waited"

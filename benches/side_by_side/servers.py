@@ -69,14 +69,16 @@ class Process:
         return sum(driver.cpu(pid) for pid in self.pids())
 
     def await_answer(self, client, path):
-        """Asks until there is an answer; how many seconds that was after the start."""
+        """Asks until there is an answer; how many seconds that was after the start. No refusal is one."""
         context = client.context()
         while time.monotonic() - self.started < SECONDS_TO_START:
             assert self._process.poll() is None, f"the server ended:\n{self._log.read_text()[-4000:]}"
             try:
                 with Asking(self.port, context) as asking:
-                    asking.get(path)
-                    return time.monotonic() - self.started
+                    status, _, body = asking.get(path)
+                    seconds = time.monotonic() - self.started
+                assert status == 200, f"{path} was answered with {status}: {body[:1000]}"
+                return seconds
             except OSError:
                 time.sleep(0.002)
         raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")

@@ -45,6 +45,8 @@ class Facts:
     ids: list
     etag: str
     bodies: dict
+    # How many objects it gives out, in their latest versions.
+    count: int
 
 
 def look(server, client):
@@ -66,7 +68,7 @@ def look(server, client):
             dates += (record["date_added"] for record in page["objects"])
             ids += (record["id"] for record in page["objects"])
             path = f"{manifest}?limit=1000&next={quote(page['next'])}" if page.get("more") else None
-        last = dates[-1]
+        last, count = dates[-1], len(ids)
         # Always the same choice. The end is left out: pages are full.
         choice = random.Random(1)
         dates = dates[: -len(dates) // 10]
@@ -78,7 +80,7 @@ def look(server, client):
         bodies["deep1000"] = _typical(asking, _after(pages["page1000"], dates))
         bodies["filtered_deep"] = _typical(asking, _after(pages["filtered"], dates))
         bodies["manifest_deep"] = _typical(asking, _after(pages["manifest"], dates))
-    return Facts(last, dates, ids, etag, bodies)
+    return Facts(last, dates, ids, etag, bodies, count)
 
 
 def _typical(asking, targets):
