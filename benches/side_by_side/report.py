@@ -38,13 +38,9 @@ class Size:
         return median(self.ratios(key)) if key in self.reading else None
 
     def amiss(self, key):
-        """What was answered instead of what was asked for, if so."""
+        """In what the two did not do the same work, if so."""
         kept = self.reading[key]
-        told = {outcome for each in kept["entente"] for outcome in each["outcomes"]}
-        wanted = {kept["outcome"]}
-        if told == wanted:
-            return None
-        return f"not answered with {kept['outcome']}, but with {', '.join(sorted(told - wanted))}"
+        return "; ".join(filter(None, [*_answers(kept), _octets(kept), _agreed(kept)])) or None
 
     def rate(self, envelope):
         """Objects pushed a second."""
@@ -136,6 +132,31 @@ class Size:
                 f" {crawl['client_cpu'] / crawl['pages'] * 1000:.2f} ms |"
             )
         return "\n".join(lines)
+
+
+def _answers(kept):
+    """What was answered instead of what was asked for."""
+    for server, wanted in (("entente", kept["outcome"]), ("nginx", "200")):
+        told = {outcome for each in kept[server] for outcome in each["outcomes"]}
+        if told != {wanted}:
+            yield f"{server} answered not only with {wanted}: {', '.join(sorted(told))}"
+
+
+def _octets(kept):
+    """Bodies of other lengths than those of nginx."""
+    own, other = (median(each["octets"] for each in kept[server]) for server in ("entente", "nginx"))
+    if kept["differs"] is None or abs(own - other) <= kept["differs"] * other:
+        return None
+    return f"{own:,.0f} octets beside nginx's {other:,.0f}"
+
+
+def _agreed(kept):
+    """Another TLS. How keys are agreed on differs where the work is about that, and its title says so."""
+    own, other = (
+        {f"{each['agreed']['version']} {each['agreed']['cipher']}" for each in kept[server]}
+        for server in ("entente", "nginx")
+    )
+    return None if own == other else f"{', '.join(sorted(own))} beside nginx's {', '.join(sorted(other))}"
 
 
 def _about(about):

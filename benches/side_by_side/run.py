@@ -139,7 +139,8 @@ class Size:
         def static():
             return self.driver.get(nginx.process, reader, [f"/{work.like}"], seconds=seconds)
 
-        self._both(number, work.key, entente, static, {"title": work.title, "outcome": work.outcome})
+        about = {"title": work.title, "outcome": work.outcome, "differs": work.differs}
+        self._both(number, work.key, entente, static, about)
 
     def _connect(self, number, nginx, facts):
         hybrid = dataclasses.replace(self.entente.reader, group="hybrid")
@@ -152,9 +153,9 @@ class Size:
         def static():
             return self.driver.connect(nginx.process, self.entente.reader, "/empty", seconds=seconds)
 
-        about = {"title": "new connection, X25519MLKEM768 beside X25519", "outcome": "200"}
+        about = {"title": "new connection, X25519MLKEM768 beside X25519", "outcome": "200", "differs": 0}
         self._both(number, "connection", entente, static, about)
-        about = {"title": "new connection, X25519 beside X25519", "outcome": "200"}
+        about = {**about, "title": "new connection, X25519 beside X25519"}
         self._both(number, "connection_x25519", lambda: entente(self.entente.reader), static, about)
 
     def _both(self, number, key, entente, static, about):
