@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import uuid
+from functools import partial
 from statistics import median
 
 import servers
@@ -13,6 +14,10 @@ from servers import Asking, Nginx, Process, free_port
 HERE = servers.HERE
 SECONDS_TO_FILL = 1200
 SECONDS = 5.0
+# As long as the driver waits for an answer.
+SECONDS_FOR_AN_ANSWER = 120
+# The same kind of page, as Entente makes it when its cache does not have it.
+ASSEMBLED = {"page100": "first100", "filtered": "filtered_deep", "manifest": "manifest_deep"}
 
 
 class Peer:
@@ -109,7 +114,8 @@ class OpenTaxii(Peer):
         assert filled.returncode == 0, filled.stderr
         root, feed, pushes = filled.stdout.split()
         gunicorn = self.python.parent / "gunicorn"
-        workers = ("--workers", os.cpu_count())
+        # By itself, gunicorn ends a worker after 30 seconds.
+        workers = ("--workers", os.cpu_count(), "--timeout", SECONDS_FOR_AN_ANSWER)
         bind = ("--bind", f"127.0.0.1:{self.behind}")
         collections = f"/taxii2/{root}/collections"
         self.start([gunicorn, "opentaxii.http:app", *workers, *bind], environment, f"{collections}/")
@@ -168,19 +174,32 @@ def measure(name, driver, size, folder, chosen):
     peer = PEERS[name](size.count, folder, chosen, size.entente)
     objects = folder / f"{name}.ndjson"
     driver.objects(peer.count, objects)
+    found = {"objects": peer.count, "beside": size.count, "version": _version(peer), "works": []}
     try:
         feed, pushes = peer.run(objects)
-        works = list(_read(driver, peer, size, feed))
-        works += list(_push(driver, peer, size, pushes))
-        return {"objects": peer.count, "version": _version(peer), "works": works}
-    except (AssertionError, OSError, subprocess.SubprocessError) as error:
-        return {"objects": peer.count, "version": _version(peer), "failed": f"gave up: {str(error)[-300:]}"}
+        for title, measure_one in (*_read(driver, peer, size, feed), *_push(driver, peer, size, pushes)):
+            found["works"].append(_tried(title, measure_one))
+    except Exception as error:
+        # Whatever goes wrong with another server: Entente's figures are not lost for it.
+        found["failed"] = _reason(error)
     finally:
         peer.stop()
+    return found
+
+
+def _tried(title, measure_one):
+    """What was measured, or why it was given up: the others are measured all the same."""
+    try:
+        return measure_one()
+    except Exception as error:
+        return {"title": title, "failed": _reason(error)}
+
+
+def _reason(error):
+    return f"gave up: {type(error).__name__}: {str(error)[-300:]}"
 
 
 def _read(driver, peer, size, feed):
-    reader = size.entente.reader
     after = "added_after=2100-01-01T00:00:00.000000Z"
     targets = {
         "page100": f"{feed}/objects/?limit=100",
@@ -189,27 +208,36 @@ def _read(driver, peer, size, feed):
         "empty": f"{feed}/objects/?{after}",
     }
     for key, target in targets.items():
-        if key not in size.found["reading"]:
-            continue
-        load = {"connections": peer.CONNECTIONS, "seconds": SECONDS, "warm": 1}
-        measured = driver.get(peer, reader, [target], **load)
-        kept = size.found["reading"][key]
-        own = median(each["cpu_micros"] for each in kept["entente"])
-        yield _work(kept["title"], measured, own)
+        if key in size.found["reading"]:
+            yield size.found["reading"][key]["title"], partial(_page, driver, peer, size, key, target)
+
+
+def _page(driver, peer, size, key, target):
+    load = {"connections": peer.CONNECTIONS, "seconds": SECONDS, "warm": 1}
+    measured = driver.get(peer, size.entente.reader, [target], **load)
+    return _work(size.found["reading"][key]["title"], measured, _own(size, key), _own(size, ASSEMBLED.get(key)))
+
+
+def _own(size, key):
+    """Microseconds of CPU that Entente took for a work, if it was measured."""
+    kept = size.found["reading"].get(key)
+    return kept and median(each["cpu_micros"] for each in kept["entente"])
 
 
 def _push(driver, peer, size, pushes):
     for envelope, most in ((1, 200), (100, 50)):
-        if envelope not in size.found["pushing"]:
-            continue
-        target = f"{pushes}/objects/"
-        measured = driver.push(peer, size.entente.reader, target, envelope, 999, most, SECONDS)
-        own = median(each["cpu_micros"] for each in size.found["pushing"][envelope])
-        title = f"push of {envelope}: {measured.rate * envelope:,.0f} objects/s"
-        yield _work(title, measured, own)
+        if envelope in size.found["pushing"]:
+            yield f"push of {envelope}", partial(_envelopes, driver, peer, size, pushes, envelope, most)
 
 
-def _work(title, measured, own):
+def _envelopes(driver, peer, size, pushes, envelope, most):
+    target = f"{pushes}/objects/"
+    measured = driver.push(peer, size.entente.reader, target, envelope, 999, most, SECONDS)
+    own = median(each["cpu_micros"] for each in size.found["pushing"][envelope])
+    return _work(f"push of {envelope}: {measured.rate * envelope:,.0f} objects/s", measured, own)
+
+
+def _work(title, measured, own, assembled=None):
     good = all(outcome in ("200", "202 all taken") for outcome in measured.outcomes)
     told = "" if good else f" – answers: {measured.outcomes}"
     return {
@@ -218,6 +246,7 @@ def _work(title, measured, own):
         "rate": measured.rate,
         "p99": measured.p99,
         "entente_cpu_micros": own,
+        "entente_assembled_cpu_micros": assembled,
     }
 
 

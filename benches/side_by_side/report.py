@@ -1,5 +1,6 @@
 """What was found, as Markdown: the targets held against it, and all figures."""
 
+import re
 from statistics import median
 
 MIB = 1 << 20
@@ -279,21 +280,35 @@ def _peers(peers):
     lines = [
         "## Other servers",
         "",
-        "Behind nginx, which does the mTLS; CPU of nginx and the server together, for one request.",
+        "Behind nginx, which does the mTLS; CPU of nginx and the server together, for one request. Beside it,"
+        " Entente's CPU in this run: for the same request, which its cache of pages answers; and for a page of that"
+        " kind that it assembles from the store, as the other server does. Where the collections are not of the same"
+        " size, Entente's is told in brackets.",
         "",
-        "| server | objects | work | CPU ms | requests/s | p99 ms | Entente's CPU in this run |",
-        "|---|--:|---|--:|--:|--:|--:|",
+        "| server | objects | work | CPU ms | requests/s | p99 ms | Entente, the same request | assembled |",
+        "|---|--:|---|--:|--:|--:|--:|--:|",
     ]
     for sizes in peers.values():
         for measured in sizes.values():
-            if told := measured.get("failed"):
-                told = " ".join(told.split()).replace("|", "/")
-                lines.append(f"| {measured['version']} | {measured['objects']:,} | {told} | | | | |")
-            for work in measured.get("works", []):
-                times = work["cpu_micros"] / work["entente_cpu_micros"]
-                lines.append(
-                    f"| {measured['version']} | {measured['objects']:,} | {work['title']} |"
-                    f" {work['cpu_micros'] / 1000:,.1f} | {work['rate']:,.1f} | {work['p99']:,.0f} |"
-                    f" {work['entente_cpu_micros'] / 1000:.3f} ms, 1/{times:,.0f} |"
-                )
+            objects, beside = measured["objects"], measured["beside"]
+            told = f"{objects:,}" if objects == beside else f"{objects:,} ({beside:,})"
+            start = f"| {measured['version']} | {told} |"
+            lines += [f"{start} {_peer(work)} |" for work in measured["works"]]
+            if failed := measured.get("failed"):
+                lines.append(f"{start} {_failed(failed)} |")
     return "\n".join(lines)
+
+
+def _peer(work):
+    if failed := work.get("failed"):
+        return _failed(f"{work['title']}: {failed}")
+    cells = [work["title"], f"{work['cpu_micros'] / 1000:,.1f}", f"{work['rate']:,.1f}", f"{work['p99']:,.0f}"]
+    for own in (work["entente_cpu_micros"], work["entente_assembled_cpu_micros"]):
+        cells.append(f"{own / 1000:.3f} ms, 1/{work['cpu_micros'] / own:,.0f}" if own else "")
+    return " | ".join(cells)
+
+
+def _failed(told):
+    """Why something was given up, on one line and without the paths of this machine."""
+    told = re.sub(r"(?<![\w:/.])/(?:[\w.@+-]+/)+", "…/", " ".join(told.split()))
+    return " | ".join([told.replace("|", "/"), *[""] * 5])
