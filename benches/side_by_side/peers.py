@@ -27,8 +27,7 @@ class Peer:
     AT_MOST = 20_000
     CONNECTIONS = 16
 
-    def __init__(self, count, folder, chosen, entente):
-        self.count = min(count, self.AT_MOST)
+    def __init__(self, folder, chosen, entente):
         self.folder = folder / self.NAME
         self.folder.mkdir()
         self.python = python_with(f"side-by-side-{self.NAME}", HERE / f"{self.NAME}.txt")
@@ -171,11 +170,15 @@ PEERS = {peer.NAME: peer for peer in (OpenTaxii, Medallion)}
 
 def measure(name, driver, size, folder, chosen):
     """What a server takes for the same requests; `size` is what was found of Entente just before."""
-    peer = PEERS[name](size.count, folder, chosen, size.entente)
-    objects = folder / f"{name}.ndjson"
-    driver.objects(peer.count, objects)
-    found = {"objects": peer.count, "beside": size.count, "version": _version(peer), "works": []}
+    kind = PEERS[name]
+    count = min(size.count, kind.AT_MOST)
+    found = {"objects": count, "beside": size.count, "version": name, "works": []}
+    peer = None
     try:
+        peer = kind(folder, chosen, size.entente)
+        found["version"] = _version(peer)
+        objects = folder / f"{name}.ndjson"
+        driver.objects(count, objects)
         feed, pushes = peer.run(objects)
         for title, measure_one in (*_read(driver, peer, size, feed), *_push(driver, peer, size, pushes)):
             found["works"].append(_tried(title, measure_one))
@@ -183,7 +186,8 @@ def measure(name, driver, size, folder, chosen):
         # Whatever goes wrong with another server: Entente's figures are not lost for it.
         found["failed"] = _reason(error)
     finally:
-        peer.stop()
+        if peer:
+            peer.stop()
     return found
 
 
