@@ -117,7 +117,7 @@ class OpenTaxii(Peer):
         workers = ("--workers", os.cpu_count(), "--timeout", SECONDS_FOR_AN_ANSWER)
         bind = ("--bind", f"127.0.0.1:{self.behind}")
         collections = f"/taxii2/{root}/collections"
-        self.start([gunicorn, "opentaxii.http:app", *workers, *bind], environment, f"{collections}/")
+        self.start([gunicorn, "opentaxii.http:app", *workers, *bind], environment, f"{collections}/{feed}/objects/?limit=1")
         return f"{collections}/{feed}", f"{collections}/{pushes}"
 
 
