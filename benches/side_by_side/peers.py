@@ -238,12 +238,14 @@ def _envelopes(driver, peer, size, pushes, envelope, most):
     target = f"{pushes}/objects/"
     measured = driver.push(peer, size.entente.reader, target, envelope, 999, most, SECONDS)
     own = median(each["cpu_micros"] for each in size.found["pushing"][envelope])
-    return _work(f"push of {envelope}: {measured.rate * envelope:,.0f} objects/s", measured, own)
+    taken = measured.outcomes.get("202 all taken", 0) * envelope / measured.seconds
+    return _work(f"push of {envelope}: {taken:,.0f} objects/s", measured, own)
 
 
 def _work(title, measured, own, assembled=None):
     good = all(outcome in ("200", "202 all taken") for outcome in measured.outcomes)
-    told = "" if good else f" – answers: {measured.outcomes}"
+    answers = ", ".join(f"{count:,} {outcome}" for outcome, count in measured.outcomes.items())
+    told = "" if good else f" – answers: {answers}"
     return {
         "title": title + told,
         "cpu_micros": measured.cpu_micros,
