@@ -237,7 +237,9 @@ def _flat(sizes, big, small):
             yield work, target, "–", None
         else:
             sized = big >= BIG and small == SMALL
-            yield work, target, f"{deep / shallow:.2f}", deep / shallow <= 1.3 if sized else None
+            amiss = sizes[big].amiss(key) or sizes[small].amiss(first)
+            told = f"{deep / shallow:.2f}" + (f"; {amiss}" if amiss else "")
+            yield work, target, told, deep / shallow <= 1.3 and not amiss if sized else None
 
 
 def _pushes(size):
@@ -272,8 +274,9 @@ def _others(size, objects):
         if ratio is None:
             yield work, target, "–", None
         else:
-            times = ONCE[name] / ONCE["nginx"] / ratio
-            yield work, target, f"1/{times:,.0f}", times >= part if objects == SMALL else None
+            times, amiss = ONCE[name] / ONCE["nginx"] / ratio, size.amiss("page100")
+            told = f"1/{times:,.0f}" + (f"; {amiss}" if amiss else "")
+            yield work, target, told, times >= part and not amiss if objects == SMALL else None
 
 
 def _peers(peers):
