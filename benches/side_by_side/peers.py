@@ -200,7 +200,7 @@ def _tried(title, measure_one):
 
 
 def _reason(error):
-    return f"gave up: {type(error).__name__}: {str(error)[-300:]}"
+    return f"gave up: {type(error).__name__}: {error}"
 
 
 def _read(driver, peer, size, feed):

@@ -314,4 +314,6 @@ def _peer(work):
 def _failed(told):
     """Why something was given up, on one line and without the paths of this machine."""
     told = re.sub(r"(?<![\w:/.])/(?:[\w.@+-]+/)+", "…/", " ".join(told.split()))
+    # The end says what it was.
+    told = told if len(told) <= 400 else f"{told[:100]} … {told[-300:]}"
     return " | ".join([told.replace("|", "/"), *[""] * 5])
