@@ -11,6 +11,8 @@ use bytes::Bytes;
 use clap::Args;
 use pieces::{Piece, Pieces};
 use progress::{Interruption, Progress};
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek as _};
@@ -70,6 +72,17 @@ impl Tally {
             }
         }
         self.failed += status.failures().len();
+    }
+
+    /// The same, where so many of what is known were added just before.
+    fn after(self, early: Self) -> Self {
+        Self {
+            added: self.added + early.added,
+            warned: self.warned + early.warned,
+            withheld: self.withheld + early.withheld,
+            known: self.known.saturating_sub(early.added),
+            failed: self.failed,
+        }
     }
 
     fn all(&self) -> usize {
@@ -132,9 +145,10 @@ pub(super) fn add(admin: &Administering, org: &str, collection: &str, octets: &[
     let interruption = Interruption::never();
     let name = Path::new(collection);
     let job = Job { importing: &importing, interruption: &interruption, name, most: usize::MAX };
-    let (along, progress) = (job.along(octets), Progress::new(name, octets.len() as u64));
-    match job.add(octets, &along, &progress) {
-        (tally, End::Whole | End::Interrupted) => Ok(tally),
+    let (along, definitions) = job.look_over(octets);
+    let early = job.define(&definitions, &along)?;
+    match job.add(octets, &along, &Progress::new(name, octets.len() as u64)) {
+        (tally, End::Whole | End::Interrupted) => Ok(tally.after(early)),
         (_, End::Failed(failure)) => Err(failure),
     }
 }
@@ -170,7 +184,7 @@ impl Batch {
 }
 
 impl Job<'_> {
-    /// Goes over the file twice: for the ids of its objects, and to add them.
+    /// Goes over the file twice: for the ids of its objects and the definitions of markings, and to add them.
     fn run(&self) -> Result<(Tally, End), Failure> {
         if self.name == Path::new("-") {
             let input = BufReader::with_capacity(BUFFER, std::io::stdin());
@@ -179,21 +193,42 @@ impl Job<'_> {
         let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", self.name.display()));
         let mut file = File::open(self.name).map_err(failed)?;
         let about = file.metadata().map_err(failed)?;
+        let progress = || Progress::new(self.name, about.len());
         // A pipe cannot be gone over twice.
-        let along = if about.is_file() {
-            let along = self.along(BufReader::with_capacity(BUFFER, &file));
-            file.rewind().map_err(failed)?;
-            along
-        } else {
-            Along::default()
-        };
-        let progress = Progress::new(self.name, about.len());
-        Ok(self.add(BufReader::with_capacity(BUFFER, &file), &along, &progress))
+        if !about.is_file() {
+            return Ok(self.add(BufReader::with_capacity(BUFFER, &file), &Along::default(), &progress()));
+        }
+        let (along, definitions) = self.look_over(BufReader::with_capacity(BUFFER, &file));
+        let early = self.define(&definitions, &along)?;
+        file.rewind().map_err(failed)?;
+        let (tally, end) = self.add(BufReader::with_capacity(BUFFER, &file), &along, &progress());
+        Ok((tally.after(early), end))
     }
 
-    fn along(&self, input: impl BufRead) -> Along {
+    /// What objects may refer to, and the definitions of markings, as many as may be held in memory.
+    fn look_over(&self, input: impl BufRead) -> (Along, Vec<Bytes>) {
         let pieces = Pieces::of(input, self.most).map_while(Result::ok);
-        pieces.take_while(|_| !self.interruption.is_there()).filter_map(|piece| piece.text).collect()
+        let texts = pieces.take_while(|_| !self.interruption.is_there()).filter_map(|piece| piece.text);
+        let (mut definitions, mut octets) = (Vec::new(), 0);
+        let along = texts
+            .inspect(|text| {
+                if is_definition(text) && octets + text.len() <= OCTETS {
+                    octets += text.len();
+                    definitions.push(Bytes::copy_from_slice(text));
+                }
+            })
+            .collect();
+        (along, definitions)
+    }
+
+    /// Adds definitions of markings before what they mark: otherwise all that they mark would be held until they
+    /// come, and released at once. When their turn comes they are there already, or fail and are told of.
+    fn define(&self, definitions: &[Bytes], along: &Along) -> Result<Tally, Failure> {
+        let mut tally = Tally::default();
+        for some in definitions.chunks(OBJECTS) {
+            tally.count(&self.importing.add(some, 0, along)?);
+        }
+        Ok(tally)
     }
 
     /// Adds the objects, batch by batch; each failure goes to standard error.
@@ -261,6 +296,16 @@ impl Job<'_> {
         let place = place.map(|(line, octet)| format!("line {line}, octet {octet}: ")).unwrap_or_default();
         progress.aside(|| warn(&format!("{name}: {place}{message}")))
     }
+}
+
+/// Whether a text is one of a marking's definition.
+fn is_definition(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Typed<'t> {
+        #[serde(rename = "type", borrow)]
+        name: Cow<'t, str>,
+    }
+    serde_json::from_slice::<Typed<'_>>(text).is_ok_and(|typed| typed.name == "marking-definition")
 }
 
 /// Which object a status speaks of, by its place among all.

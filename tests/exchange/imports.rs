@@ -144,6 +144,26 @@ fn an_object_that_is_longer_than_one_may_be_fails_alone() {
 }
 
 #[test]
+fn what_a_later_object_defines_is_held_by_nobody_and_counts_once() {
+    let installation = Installation::furnished();
+    let marking = id("marking-definition", 1);
+    let marked = |n| versioned("indicator", n, 1, &format!(r#","object_marking_refs":["{marking}"]"#));
+    let definition = format!(
+        r#"{{"type":"marking-definition","spec_version":"2.1","id":"{marking}","created":"2020-01-01T00:00:00.000Z","definition_type":"statement","definition":{{"statement":"Invented"}}}}"#
+    );
+    let broken = definition.replace(&marking, &id("marking-definition", 2)).replace("\"created\"", "\"crated\"");
+    let texts: Vec<String> = (0..1500).map(marked).chain([definition.clone(), broken, definition]).collect();
+    let file = installation.path("in.ndjson");
+    fs::write(&file, texts.join("\n")).unwrap();
+    let (out, errors) = told(&import(&installation, &file).output().unwrap());
+    assert!(out.ends_with(": 1501 added, 1 there already, 1 failed\n"), "{out}");
+    assert_eq!(errors.matches("line 1502, ").count(), 1, "{errors}");
+    assert_eq!(entries(&installation), 1501, "released ones would be there twice");
+    let (out, _) = told(&import(&installation, &file).output().unwrap());
+    assert!(out.ends_with(": 0 added, 1502 there already, 1 failed\n"), "{out}");
+}
+
+#[test]
 fn what_comes_by_a_pipe_is_gone_over_once() {
     let installation = Installation::furnished();
     let mut import = import(&installation, Path::new("-"));
