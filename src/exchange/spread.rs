@@ -2,6 +2,7 @@
 //! whoever asks, so that pulls and small pushes always find one.
 
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,8 +15,16 @@ const PIECE: usize = 128 << 10;
 /// Where pieces are worked on: so many at once.
 #[derive(Debug)]
 pub(super) struct Places {
-    free: Mutex<usize>,
-    freed: Condvar,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// Free places, and who waits for one.
+#[derive(Debug)]
+struct Queue {
+    free: usize,
+    next: u64,
+    waiting: VecDeque<u64>,
 }
 
 /// A place that is taken. Dropping it gives it back.
@@ -24,15 +33,19 @@ struct Place<'p>(&'p Places);
 impl Places {
     /// One for each processor.
     pub(super) fn new() -> Self {
-        let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        Self { free: Mutex::new(processors), freed: Condvar::new() }
+        Self::so_many(thread::available_parallelism().map_or(1, NonZero::get))
+    }
+
+    fn so_many(free: usize) -> Self {
+        Self { queue: Mutex::new(Queue { free, next: 0, waiting: VecDeque::new() }), changed: Condvar::new() }
     }
 
     /// Does `work` to all texts, a piece of them at a time, and gives what came of the pieces, in order. `work` gets
     /// the place of its first text among all of them.
     ///
-    /// What fits one piece is done at once, on the caller's thread. Of more, each piece waits for a place; the
-    /// caller's thread does them, and others help it that are started while places are free.
+    /// What fits one piece is done at once, on the caller's thread. Of more, each piece waits for a place, in the
+    /// order in which callers came; the caller's thread does them, and others help it that are started while places
+    /// are free and nobody waits.
     pub(super) fn spread<T: Send + Sync>(&self, texts: &[Bytes], work: impl Fn(usize, &[Bytes]) -> T + Sync) -> Vec<T> {
         let pieces = pieces(texts);
         if pieces.len() < 2 {
@@ -46,51 +59,68 @@ impl Places {
             // Each is set by whom its number was given, and by nobody else.
             done.set(work(*first, texts)).is_ok()
         };
-        thread::scope(|scope| {
-            for _ in 1..pieces.len() {
-                let Some(place) = self.try_take() else { break };
-                let help = || {
-                    let mut place = Some(place);
-                    while place.take().is_some_and(one) {
-                        place = self.try_take();
-                    }
-                };
-                // Where no thread can be had, the caller's own does it all.
-                if thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, help).is_err() {
-                    break;
-                }
+        let help = |place| {
+            let mut place = Some(place);
+            while place.take().is_some_and(&one) {
+                place = self.try_take();
             }
-            while one(self.take()) {}
+        };
+        let left = || pieces.len().saturating_sub(next.load(Ordering::Relaxed));
+        thread::scope(|scope| {
+            while let Some(place) = self.take(|| left() > 0) {
+                let mut helped = left();
+                while helped > 1
+                    && let Some(place) = self.try_take()
+                {
+                    // Where no thread can be had, the caller's own does it all.
+                    let started = thread::Builder::new().name("judge".to_owned()).spawn_scoped(scope, || help(place));
+                    helped = if started.is_ok() { helped - 1 } else { 0 };
+                }
+                one(place);
+            }
         });
         done.into_iter().filter_map(OnceLock::into_inner).collect()
     }
 
-    /// Takes a place, as soon as there is one.
-    fn take(&self) -> Place<'_> {
-        let mut free = self.free();
-        while *free == 0 {
-            free = self.freed.wait(free).unwrap_or_else(PoisonError::into_inner);
+    /// Takes a place once it is the caller's turn, unless it wants none any more.
+    fn take(&self, is_wanted: impl Fn() -> bool) -> Option<Place<'_>> {
+        let mut queue = self.queue();
+        let me = queue.next;
+        queue.next += 1;
+        queue.waiting.push_back(me);
+        while is_wanted() && (queue.free == 0 || queue.waiting.front() != Some(&me)) {
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        *free -= 1;
-        Place(self)
-    }
-
-    /// Takes a place, if there is one.
-    fn try_take(&self) -> Option<Place<'_>> {
-        let mut free = self.free();
-        *free = free.checked_sub(1)?;
+        queue.waiting.retain(|other| *other != me);
+        // There may be a place for the next one, too.
+        self.changed.notify_all();
+        if !is_wanted() {
+            return None;
+        }
+        queue.free = queue.free.checked_sub(1)?;
         Some(Place(self))
     }
 
-    fn free(&self) -> MutexGuard<'_, usize> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes a place, if there is one that nobody waits for.
+    fn try_take(&self) -> Option<Place<'_>> {
+        let mut queue = self.queue();
+        if !queue.waiting.is_empty() {
+            return None;
+        }
+        queue.free = queue.free.checked_sub(1)?;
+        Some(Place(self))
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        *self.0.free() += 1;
-        self.0.freed.notify_one();
+        self.0.queue().free += 1;
+        // Also for who waits for its last piece, and for no place any more.
+        self.0.changed.notify_all();
     }
 }
 
@@ -117,6 +147,7 @@ fn pieces(texts: &[Bytes]) -> Vec<(usize, &[Bytes])> {
 mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
 
     fn texts(count: usize, octets: usize) -> Vec<Bytes> {
         (0..count).map(|n| vec![u8::try_from(n % 251).unwrap(); octets].into()).collect()
@@ -137,7 +168,7 @@ mod tests {
 
     #[test]
     fn however_many_ask_no_more_pieces_are_worked_on_than_there_are_places() {
-        let places = Places { free: Mutex::new(3), freed: Condvar::new() };
+        let places = Places::so_many(3);
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let texts = texts(40, PIECE);
         let work = |_: usize, _: &[Bytes]| {
@@ -151,16 +182,47 @@ mod tests {
             }
         });
         assert!((1..=3).contains(&most.into_inner()));
-        assert_eq!(*places.free(), 3, "all of them are given back");
+        assert_eq!(places.queue().free, 3, "all of them are given back");
+    }
+
+    #[test]
+    fn where_places_are_free_pieces_are_worked_on_at_the_same_time() {
+        let (places, met) = (Places::so_many(2), Barrier::new(2));
+        assert_eq!(places.spread(&texts(2, PIECE), |_, _| met.wait()).len(), 2, "each waits for the other");
+    }
+
+    #[test]
+    fn callers_take_turns() {
+        const LONG: usize = 60;
+        let places = Places::so_many(1);
+        let (begun, pieces, before) = (Barrier::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
+        let long = |first: usize, _: &[Bytes]| {
+            if first == 0 {
+                begun.wait();
+                // The other one waits by now, or soon.
+                while places.queue().waiting.is_empty() {
+                    thread::yield_now();
+                }
+            }
+            pieces.fetch_add(1, Ordering::SeqCst);
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| places.spread(&texts(LONG, PIECE), long));
+            begun.wait();
+            places.spread(&texts(3, PIECE), |_, _| {
+                drop(before.fetch_max(pieces.load(Ordering::SeqCst), Ordering::SeqCst))
+            });
+            assert!((1..=4).contains(&before.load(Ordering::SeqCst)), "{before:?} of {LONG} came first");
+        });
     }
 
     #[test]
     fn who_panics_gives_its_place_back() {
-        let places = Places { free: Mutex::new(2), freed: Condvar::new() };
+        let places = Places::so_many(2);
         let work = |first: usize, _: &[Bytes]| assert_ne!(first, 5);
         for _ in 0..4 {
             assert!(catch_unwind(AssertUnwindSafe(|| places.spread(&texts(9, PIECE), work))).is_err());
         }
-        assert_eq!(*places.free(), 2);
+        assert_eq!(places.queue().free, 2);
     }
 }
