@@ -14,7 +14,7 @@ use entente::access::level::Level;
 use entente::access::organisation::OrganisationKey;
 use entente::access::permission::{CollectionKey, World};
 use entente::access::terms::Terms;
-use entente::audit::Actor;
+use entente::audit::{Actor, digest};
 use entente::clock::{Clock, stopwatch};
 use entente::stix::finding::Profile;
 use entente::stix::head::Spec;
@@ -201,6 +201,7 @@ fn offer(text: String) -> Offer {
     let object = judged.object.unwrap();
     Offer::Sound(Box::new(Candidate {
         head: judged.head.unwrap(),
+        digest: digest(text.as_bytes()),
         text: Bytes::from(text),
         content: json::digest(&object),
         lineage: Lineage::of(&object),

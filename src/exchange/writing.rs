@@ -4,7 +4,7 @@ use super::administering::Along;
 use super::{Error, Exchange};
 use crate::access::permission::{Grant, World};
 use crate::access::terms::Terms;
-use crate::audit::Actor;
+use crate::audit::{Actor, digest};
 use crate::stix::finding::Report;
 use crate::stix::json;
 use crate::stix::judge::{Judge, Judged};
@@ -230,6 +230,7 @@ impl Writing {
                 Offer::Unsound(failure(Some(&object), at, requested, message))
             }
             (Some(object), Some(head)) if !verdict.is_refused() => Offer::Sound(Box::new(Candidate {
+                digest: digest(text),
                 content: json::digest(&object),
                 lineage: Lineage::of(&object),
                 says: Sharing::of(&object).as_ref().map(Terms::from),

@@ -18,7 +18,7 @@ use crate::access::terms::Terms;
 use crate::audit::checkpoint::tests::signer;
 use crate::audit::line::Line;
 use crate::audit::verify::{Report, Verifier};
-use crate::audit::{Action, Actor, Entry, GENESIS, PublicKey, link};
+use crate::audit::{Action, Actor, Entry, GENESIS, PublicKey, digest, link};
 use crate::clock::{Clock, stopwatch};
 use crate::stix::finding::{Profile, Verdict};
 use crate::stix::head::{Head, Spec};
@@ -283,6 +283,7 @@ fn candidate(text: &str) -> Candidate {
         author,
         declared: Declared::Nobodys,
         text: Bytes::copy_from_slice(text.as_bytes()),
+        digest: digest(text.as_bytes()),
         content: json::digest(&object),
         lineage: Lineage::of(&object),
         verdict: Verdict::default(),

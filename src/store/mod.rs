@@ -244,6 +244,8 @@ pub struct Candidate {
     pub head: Head,
     /// Its text, to the octet.
     pub text: Bytes,
+    /// Names its text: SHA-256 in hexadecimal, as the trail has it.
+    pub digest: String,
     /// Names its content: the same for other texts of the same JSON value.
     pub content: Digest,
     /// What it and other versions of the same object must agree about.

@@ -47,8 +47,8 @@ pub(super) enum Decision {
 /// How an offer is added.
 pub(super) struct Admitted {
     pub(super) owner: OrganisationKey,
-    /// Whether there was nothing of its id before this push, and nothing earlier in it that is added.
-    pub(super) is_new: bool,
+    /// Whether nothing of its id is stored, or was before this push.
+    pub(super) is_fresh: bool,
     /// What there is to say of it beside other versions.
     pub(super) beside: Vec<Finding>,
     pub(super) level: Level,
@@ -64,20 +64,14 @@ pub(super) struct Admitted {
 /// What stands beside a new version.
 #[derive(Default)]
 struct Beside {
-    /// Whether nothing does, and nothing of its id was ever there.
-    is_new: bool,
+    /// Whether nothing of its id is stored, or was.
+    is_fresh: bool,
     /// What there is to say of it beside the others.
     findings: Vec<Finding>,
     /// Whether the latest of them names the same creator.
     is_as_before: bool,
     /// What the terms of the latest version before it count as.
     before: Option<Terms>,
-}
-
-impl Beside {
-    fn nothing() -> Self {
-        Self { is_new: true, ..Self::default() }
-    }
 }
 
 impl Admitted {
@@ -134,6 +128,8 @@ pub(super) struct Admission<'p> {
     is_held: bool,
     /// Those on the objects of this push that were looked up.
     holds: HashMap<&'p str, Rc<Vec<Hold>>>,
+    /// Whether anything of an id is stored, or was, as far as that was looked up. Nothing is stored meanwhile.
+    known: HashMap<&'p str, bool>,
     /// The first offer of each id that will be added.
     first: HashMap<&'p str, usize>,
     /// What the latest offer of each id that will be added says, and what its terms count as.
@@ -151,7 +147,8 @@ type Identity<'p> = (&'p str, Option<(Spec, &'p str)>);
 impl<'p> Admission<'p> {
     pub(super) fn of(push: &'p Push, now: Timestamp, is_held: bool) -> Self {
         let (first, latest, added, definitions) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Self { push, now, is_held, holds: HashMap::new(), first, latest, added, definitions }
+        let (holds, known) = (HashMap::new(), HashMap::new());
+        Self { push, now, is_held, holds, known, first, latest, added, definitions }
     }
 
     /// Marking definitions first: what they mark may stand before them.
@@ -243,7 +240,7 @@ impl<'p> Admission<'p> {
         let (beside, reach) = (Vec::new(), self.reach(table, id, self.submitter(), false)?);
         let admitted = Admitted {
             owner: self.submitter(),
-            is_new: false,
+            is_fresh: false,
             beside,
             level: Level::Clear,
             ends: None,
@@ -261,16 +258,15 @@ impl<'p> Admission<'p> {
         instant: &str,
     ) -> Result<Decision, StoreError> {
         let id = candidate.head.id.as_str();
-        if candidate.declared != Declared::Anothers && self.is_new(table, id)? {
-            return self.admit(table, candidate, self.submitter(), Beside::nothing());
-        }
-        let owner = table.owner(id)?;
+        let is_known = self.knows(table, id)?;
+        let owner = if is_known { table.owner(id)? } else { None };
         let is_new = owner.is_none() && !self.first.contains_key(id);
         let is_declared = candidate.declared == Declared::Submitters;
         let owner = owner.filter(|_| !is_declared).unwrap_or(self.submitter());
         let is_own = owner == self.submitter() && candidate.declared != Declared::Anothers;
         let may_add = is_own || self.push.manage;
-        if let Some(held) = table.version(id, candidate.head.spec, instant, self.world())? {
+        let held = if is_known { table.version(id, candidate.head.spec, instant, self.world())? } else { None };
+        if let Some(held) = held {
             return Ok(match (held.visible, held.content == candidate.content) {
                 (true, true) => Decision::Held(held.version),
                 (true, false) if may_add => refused("/id", OTHER_CONTENT),
@@ -280,7 +276,7 @@ impl<'p> Admission<'p> {
         match self.unless_earlier(candidate, OTHER_CONTENT) {
             Some(decision) => Ok(decision),
             None if !may_add => Ok(refused("/id", NOT_YOURS)),
-            None if is_new => self.admit(table, candidate, owner, Beside::default()),
+            None if is_new => self.admit(table, candidate, owner, Beside { is_fresh: !is_known, ..Beside::default() }),
             None => self.beside(table, candidate, owner),
         }
     }
@@ -299,8 +295,9 @@ impl<'p> Admission<'p> {
             // What others sent in its name binds it to nothing.
             world.level = None;
         }
+        let is_known = self.knows(table, id)?;
         let mut others = Vec::new();
-        for spec in [Spec::V20, Spec::V21] {
+        for spec in [Spec::V20, Spec::V21].into_iter().filter(|_| is_known) {
             if let Some(latest) = table.latest(id, spec, world)? {
                 let terms = hold::stored_as(&self.holds_on(table, id)?, latest.added, latest.level, latest.ends);
                 others.push((latest.lineage, terms));
@@ -320,7 +317,8 @@ impl<'p> Admission<'p> {
         let latest = others.iter().max_by_key(|(other, _)| other.instant());
         let is_as_before = latest.is_some_and(|(other, _)| other.created_by_ref == candidate.lineage.created_by_ref);
         // What was deleted counts until there is something newer: to delete an object and add it again is no way out.
-        let departed = table.departed(id)?.filter(|(_, terms)| self.sees(*terms, owner));
+        let departed = if is_known { table.departed(id)? } else { None };
+        let departed = departed.filter(|(_, terms)| self.sees(*terms, owner));
         let before = match (departed, latest) {
             (Some((instant, terms)), Some((other, _)))
                 if other.instant().is_none_or(|other| other.instant() < instant.as_str()) =>
@@ -330,7 +328,7 @@ impl<'p> Admission<'p> {
             (departed, None) => departed.map(|(_, terms)| terms),
             (_, Some((_, terms))) => Some(*terms),
         };
-        self.admit(table, candidate, owner, Beside { is_new: false, findings, is_as_before, before })
+        self.admit(table, candidate, owner, Beside { is_fresh: !is_known, findings, is_as_before, before })
     }
 
     /// Whether the submitter would see a version of these terms, but for its dates.
@@ -338,23 +336,30 @@ impl<'p> Admission<'p> {
         self.world().sees(terms.level.unwrap_or(Level::Red), owner, None)
     }
 
-    /// Whether nothing of an id is there or was, stored or earlier in this push.
-    fn is_new(&self, table: &mut impl Table, id: &str) -> Result<bool, StoreError> {
-        Ok(!self.first.contains_key(id) && !table.knows(id)?)
+    /// Whether anything of an id is stored, or was.
+    fn knows(&mut self, table: &mut impl Table, id: &'p str) -> Result<bool, StoreError> {
+        if let Some(is_known) = self.known.get(id) {
+            return Ok(*is_known);
+        }
+        let is_known = table.knows(id)?;
+        self.known.insert(id, is_known);
+        Ok(is_known)
     }
 
     fn unversioned(&mut self, table: &mut impl Table, candidate: &'p Candidate) -> Result<Decision, StoreError> {
-        if self.is_new(table, candidate.head.id.as_str())? {
-            return self.admit(table, candidate, self.submitter(), Beside::nothing());
-        }
-        let visible = table.unversioned(candidate.head.id.as_str(), self.world())?;
+        let id = candidate.head.id.as_str();
+        let is_known = self.knows(table, id)?;
+        let visible = if is_known { table.unversioned(id, self.world())? } else { Vec::new() };
         if !visible.is_empty() {
             let same = visible.into_iter().find(|held| held.content == candidate.content);
             return Ok(same.map_or_else(|| refused("/id", OTHER_OBSERVABLE), |held| Decision::Held(held.version)));
         }
         match self.unless_earlier(candidate, OTHER_OBSERVABLE) {
             Some(decision) => Ok(decision),
-            None => self.admit(table, candidate, self.submitter(), Beside::default()),
+            None => {
+                let beside = Beside { is_fresh: !is_known, ..Beside::default() };
+                self.admit(table, candidate, self.submitter(), beside)
+            }
         }
     }
 
@@ -367,7 +372,7 @@ impl<'p> Admission<'p> {
         owner: OrganisationKey,
         beside: Beside,
     ) -> Result<Decision, StoreError> {
-        let Beside { is_new, findings, is_as_before, before } = beside;
+        let Beside { is_fresh, findings, is_as_before, before } = beside;
         if candidate.author == Author::Another && !self.push.relay && !(self.push.manage && is_as_before) {
             return Ok(refused("/created_by_ref", NOT_YOUR_IDENTITY));
         }
@@ -393,7 +398,7 @@ impl<'p> Admission<'p> {
         }
         let reach = self.reach(table, candidate.head.id.as_str(), owner, !waits.is_empty())?;
         let (ends, beside) = (terms.ends, findings);
-        Ok(Decision::Add(Box::new(Admitted { owner, is_new, beside, level, ends, waits, reach, loosened })))
+        Ok(Decision::Add(Box::new(Admitted { owner, is_fresh, beside, level, ends, waits, reach, loosened })))
     }
 
     /// Who sees what is added now, as far as holds say.

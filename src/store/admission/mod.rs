@@ -37,14 +37,14 @@ use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::World;
 use crate::access::terms::Terms;
-use crate::audit::{Action, Entry, digest};
+use crate::audit::{Action, Entry};
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
 use crate::stix::rules::version::Lineage;
 use crate::store::order;
 use crate::taxii::status::{self, Details, Status};
 use crate::taxii::timestamp::Timestamp;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// What an engine shows and does while it holds its write lock.
 pub trait Table: Rows {
@@ -111,8 +111,8 @@ pub struct Addition<'p> {
     pub reach: Reach,
     /// Its place in the order.
     pub date_added: Timestamp,
-    /// Whether it is the first of its id: there was nothing before this push, and nothing of it was kept yet.
-    pub is_first: bool,
+    /// Whether nothing of its id is stored, or was before this push: what there is of it is kept together with it.
+    pub is_fresh: bool,
 }
 
 /// What became of a push.
@@ -188,9 +188,9 @@ fn keep(
     let (mut additions, mut placed) = (Vec::new(), Vec::new());
     for (at, (offer, decision)) in push.offers.iter().zip(decisions).enumerate() {
         if let (Offer::Sound(candidate), Some(Decision::Add(admitted))) = (offer, decision) {
-            let Admitted { owner, level, ends, is_new, ref waits, ref reach, .. } = **admitted;
+            let Admitted { owner, level, ends, is_fresh, ref waits, ref reach, .. } = **admitted;
             let (reach, date_added) = (reach.clone(), Timestamp::EPOCH);
-            let addition = Addition { candidate, level, ends, owner, reach, date_added, is_first: is_new };
+            let addition = Addition { candidate, level, ends, owner, reach, date_added, is_fresh };
             additions.push((addition, at, waits));
         }
     }
@@ -208,12 +208,8 @@ fn keep(
     if push.dry_run {
         return Ok((stamps, placed));
     }
-    let (mut additions, waits): (Vec<_>, Vec<_>) =
+    let (additions, waits): (Vec<_>, Vec<_>) =
         additions.into_iter().map(|(addition, _, waits)| (addition, waits)).unzip();
-    let mut seen = HashSet::with_capacity(additions.len());
-    for addition in &mut additions {
-        addition.is_first = seen.insert(addition.candidate.head.id.as_str()) && addition.is_first;
-    }
     table.insert(&additions)?;
     for (addition, waits) in additions.iter().zip(waits) {
         for wait in waits {
@@ -313,7 +309,7 @@ fn audit_entry(push: &Push, status: &Status, stamps: &HashMap<usize, Timestamp>,
         let mut added: Vec<(Timestamp, usize)> = stamps.iter().map(|(at, stamp)| (*stamp, *at)).collect();
         added.sort_unstable();
         let text = |(_, at): &(Timestamp, usize)| match &push.offers[*at] {
-            Offer::Sound(candidate) => Some(digest(&candidate.text)),
+            Offer::Sound(candidate) => Some(candidate.digest.clone()),
             Offer::Unsound(_) => None,
         };
         let (relayed, digests) = (relayed(push, stamps), added.iter().filter_map(text).collect());

@@ -27,14 +27,77 @@ struct Place<'p> {
 }
 
 /// The lowest levels among the newer and older versions of an entry.
-struct Neighbours {
-    newer: u8,
-    older: u8,
-    newer_spec: u8,
+#[derive(Clone, Copy)]
+pub(super) struct Neighbours {
+    pub(super) newer: u8,
+    pub(super) older: u8,
+    pub(super) newer_spec: u8,
 }
 
 impl Neighbours {
     const NONE: Self = Self { newer: NO_LEVEL, older: NO_LEVEL, newer_spec: NO_LEVEL };
+
+    /// What the entries of one object carry of each other, told by specification version and level, in ascending
+    /// order of specification version and then of version: one way down from the newest for `newer` and
+    /// `newer_spec`, one way up for `older`.
+    pub(super) fn among(entries: &[(u8, u8)]) -> Vec<Self> {
+        let mut neighbours = vec![Self::NONE; entries.len()];
+        let (mut newer, mut newer_spec, mut current) = (NO_LEVEL, NO_LEVEL, None);
+        for (carries, (spec, level)) in neighbours.iter_mut().zip(entries).rev() {
+            if current != Some(spec) {
+                (newer_spec, newer, current) = (newer_spec.min(newer), NO_LEVEL, Some(spec));
+            }
+            (carries.newer, carries.newer_spec) = (newer, newer_spec);
+            newer = newer.min(*level);
+        }
+        let (mut older, mut current) = (NO_LEVEL, None);
+        for (carries, (spec, level)) in neighbours.iter_mut().zip(entries) {
+            if current != Some(spec) {
+                (older, current) = (NO_LEVEL, Some(spec));
+            }
+            carries.older = older;
+            older = older.min(*level);
+        }
+        neighbours
+    }
+}
+
+impl Beside {
+    /// What an entry carries that is the only one of its object.
+    fn alone(addition: &Addition<'_>) -> Self {
+        Self { rank: rank(addition), neighbours: Neighbours::NONE, mixed: is_special(addition) }
+    }
+
+    /// What entries carry of each other, each that is of an object of which nothing is stored.
+    fn among(additions: &[Addition<'_>]) -> Vec<Option<Self>> {
+        let of = |at: usize| &additions[at].candidate.head;
+        let alone = |addition: &Addition<'_>| addition.is_fresh.then(|| Self::alone(addition));
+        let mut beside: Vec<Option<Self>> = additions.iter().map(alone).collect();
+        let mut fresh: Vec<usize> = (0..additions.len()).filter(|at| additions[*at].is_fresh).collect();
+        let rank = |at: usize| beside[at].as_ref().map(|beside| beside.rank.as_str());
+        let place = |at: usize| (of(at).id.as_str(), spec_rank(of(at).spec), rank(at));
+        fresh.sort_by(|one, other| place(*one).cmp(&place(*other)));
+        for object in fresh.chunk_by(|one, other| of(*one).id == of(*other).id).filter(|object| object.len() > 1) {
+            let versions = object.iter().map(|at| (spec_rank(of(*at).spec), additions[*at].level.rank()));
+            let mixes = |at: &usize| is_special(&additions[*at]) || additions[*at].owner != additions[object[0]].owner;
+            let (neighbours, mixed) = (Neighbours::among(&versions.collect::<Vec<_>>()), object.iter().any(mixes));
+            for (at, neighbours) in object.iter().zip(neighbours) {
+                beside[*at].iter_mut().for_each(|beside| (beside.neighbours, beside.mixed) = (neighbours, mixed));
+            }
+        }
+        beside
+    }
+}
+
+/// Where an entry stands among the versions of its object.
+fn rank(addition: &Addition<'_>) -> String {
+    let version = addition.candidate.head.version.as_ref();
+    version.map_or_else(|| unversioned_rank(addition.date_added), |version| version.instant().to_owned())
+}
+
+/// Whether it is seen by others than its level says.
+fn is_special(addition: &Addition<'_>) -> bool {
+    addition.ends.is_some() || addition.reach != Reach::everybody()
 }
 
 impl Shelf<'_> {
@@ -52,8 +115,8 @@ impl Shelf<'_> {
             self.connection.prepare_cached(ENTRY)?,
             self.connection.prepare_cached(LINEAGE)?,
         );
-        for addition in additions {
-            let beside = self.beside(addition)?;
+        for (addition, beside) in additions.iter().zip(Beside::among(additions)) {
+            let beside = beside.map_or_else(|| self.beside(addition), Ok)?;
             let key = body.insert([addition.candidate.text.as_ref()])?;
             self.insert_entry(&mut entry, addition, &beside, key)?;
             if addition.candidate.head.version.is_some() {
@@ -103,17 +166,10 @@ impl Shelf<'_> {
     /// What a new entry will carry of the others of its object; and tells them of it.
     fn beside(&self, addition: &Addition<'_>) -> Result<Beside, StoreError> {
         let head = &addition.candidate.head;
-        let version = head.version.as_ref();
-        let rank =
-            version.map_or_else(|| unversioned_rank(addition.date_added), |version| version.instant().to_owned());
-        let plain = addition.ends.is_none() && addition.reach == Reach::everybody();
-        if addition.is_first {
-            return Ok(Beside { rank, neighbours: Neighbours::NONE, mixed: !plain });
-        }
         let (id, level) = (head.id.as_str(), addition.level.rank());
-        let place = Place { id, spec: spec_rank(head.spec), rank, level };
+        let place = Place { id, spec: spec_rank(head.spec), rank: rank(addition), level };
         let neighbours = self.neighbours(&place)?;
-        let mixed = self.mix(id, addition.owner, !plain)?;
+        let mixed = self.mix(id, addition.owner, is_special(addition))?;
         Ok(Beside { rank: place.rank, neighbours, mixed })
     }
 

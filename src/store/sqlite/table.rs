@@ -2,8 +2,8 @@
 //! upkeep of what each entry carries about its neighbours.
 
 use super::hold::{json, text};
+use super::insert::Neighbours;
 use super::scan::{self, spec_rank, visible};
-use super::schema::NO_LEVEL;
 use crate::access::level::Level;
 use crate::access::organisation::OrganisationKey;
 use crate::access::permission::{CollectionKey, World};
@@ -271,29 +271,17 @@ impl Shelf<'_> {
         Ok(rows)
     }
 
-    /// Works out anew what the remaining entries of an object carry of each other: one way down
-    /// from the newest for `newer` and `newer_spec`, one way up for `older`.
+    /// Works out anew what the remaining entries of an object carry of each other.
     pub(super) fn rebuild(&self, id: &str) -> Result<(), StoreError> {
         const SET: &str = "UPDATE entry SET newer = ?, older = ?, newer_spec = ?, mixed = ?
             WHERE collection = ? AND date_added = ?";
-        let mut remaining = self.remaining(id)?;
+        let remaining = self.remaining(id)?;
         let mixed = remaining.iter().any(|entry| entry.owner != remaining[0].owner || entry.special);
-        let (mut newer, mut newer_spec, mut spec) = (NO_LEVEL, NO_LEVEL, None);
-        for entry in remaining.iter_mut().rev() {
-            if spec != Some(entry.spec) {
-                (newer_spec, newer, spec) = (newer_spec.min(newer), NO_LEVEL, Some(entry.spec));
-            }
-            (entry.newer, entry.newer_spec) = (newer, newer_spec);
-            newer = newer.min(entry.level);
-        }
-        let (mut older, mut spec) = (NO_LEVEL, None);
+        let versions: Vec<_> = remaining.iter().map(|entry| (entry.spec, entry.level)).collect();
         let mut set = self.connection.prepare_cached(SET)?;
-        for entry in remaining {
-            if spec != Some(entry.spec) {
-                (older, spec) = (NO_LEVEL, Some(entry.spec));
-            }
-            set.execute(params![entry.newer, older, entry.newer_spec, mixed, self.collection.0, entry.date_added])?;
-            older = older.min(entry.level);
+        for (entry, carries) in remaining.iter().zip(Neighbours::among(&versions)) {
+            let Neighbours { newer, older, newer_spec } = carries;
+            set.execute(params![newer, older, newer_spec, mixed, self.collection.0, entry.date_added])?;
         }
         Ok(())
     }
@@ -306,7 +294,7 @@ impl Shelf<'_> {
         let entries = statement.query_map(params![self.collection.0, id], |row| {
             let (date_added, spec, level, owner) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
             let special = row.get(4)?;
-            Ok(Remaining { date_added, spec, level, owner, special, newer: NO_LEVEL, newer_spec: NO_LEVEL })
+            Ok(Remaining { date_added, spec, level, owner, special })
         })?;
         Ok(entries.collect::<Result<_, _>>()?)
     }
@@ -320,6 +308,4 @@ struct Remaining {
     owner: i64,
     /// Whether it ends or is held.
     special: bool,
-    newer: u8,
-    newer_spec: u8,
 }
