@@ -281,7 +281,11 @@ fn candidate(text: &str) -> Candidate {
         head,
         says: Sharing::of(&object).as_ref().map(Terms::from),
         author,
-        declared: Declared::Nobodys,
+        declared: match object.get("x_declared").and_then(Value::as_str) {
+            None => Declared::Nobodys,
+            Some("own") => Declared::Submitters,
+            Some(_) => Declared::Anothers,
+        },
         text: Bytes::copy_from_slice(text.as_bytes()),
         digest: digest(text.as_bytes()),
         content: json::digest(&object),
@@ -350,6 +354,16 @@ rules! {
         assert_eq!(bench.edition(), before);
         bench.push(ANNA, Level::Red, &[&version(INDICATOR, 2, Level::Green)]);
         assert!(bench.edition().number > before.number);
+    }
+
+    fn an_id_stays_with_who_declared_it_when_all_its_versions_are_deleted(bench) {
+        let of = |who| bench.world(who, Level::Red);
+        let declared = says_more(&version(INDICATOR, 1, Level::Clear), 3);
+        assert_eq!(bench.push_as(of(BERT), false, &[&version(INDICATOR, 2, Level::Clear)]).failures(), []);
+        assert_eq!(bench.push_as(of(ANNA), false, &[&declared]).failures(), []);
+        assert_eq!(bench.delete(of(ANNA), true, INDICATOR, "match[version]=all"), Deleted::Versions(2));
+        assert_eq!(failures(&bench.push_as(of(BERT), false, &[&version(INDICATOR, 3, Level::Clear)])), [super::admission::NOT_YOURS]);
+        assert_eq!(bench.push_as(of(ANNA), false, &[&version(INDICATOR, 4, Level::Clear)]).failures(), []);
     }
 
     fn an_edition_says_when_the_next_entry_ends(bench) {
@@ -1156,6 +1170,9 @@ fn says_more(text: &str, says: usize) -> String {
         0 => text.replacen(r#""created""#, r#""revoked":true,"created""#, 1),
         1 => text.replacen(r#""created""#, r#""created_by_ref":"x","created""#, 1),
         2 => text.replacen("2020-01-01T00:00:00Z", "2019-01-01T00:00:00Z", 1),
+        // As of an identity: see `candidate`.
+        3 => text.replacen(r#""created""#, r#""x_declared":"own","created""#, 1),
+        4 => text.replacen(r#""created""#, r#""x_declared":"another's","created""#, 1),
         _ => text.to_owned(),
     }
 }

@@ -354,13 +354,10 @@ impl<'p> Admission<'p> {
             let same = visible.into_iter().find(|held| held.content == candidate.content);
             return Ok(same.map_or_else(|| refused("/id", OTHER_OBSERVABLE), |held| Decision::Held(held.version)));
         }
-        match self.unless_earlier(candidate, OTHER_OBSERVABLE) {
-            Some(decision) => Ok(decision),
-            None => {
-                let beside = Beside { is_fresh: !is_known, ..Beside::default() };
-                self.admit(table, candidate, self.submitter(), beside)
-            }
+        if let Some(decision) = self.unless_earlier(candidate, OTHER_OBSERVABLE) {
+            return Ok(decision);
         }
+        self.admit(table, candidate, self.submitter(), Beside { is_fresh: !is_known, ..Beside::default() })
     }
 
     /// Decides about what is sound, new and within the submitter's right: by what it says of its creator,

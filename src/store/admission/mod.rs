@@ -48,7 +48,7 @@ use std::collections::{BTreeSet, HashMap};
 
 /// What an engine shows and does while it holds its write lock.
 pub trait Table: Rows {
-    /// Whether there is anything under this id, whoever sees it, or was. Where not, nothing else needs to be asked of it.
+    /// Whether there may be anything under this id, whoever sees it, or was. Where not, nothing else is asked of it.
     fn knows(&mut self, id: &str) -> Result<bool, StoreError>;
     /// The owner of a versioned id: also after its last version is gone.
     fn owner(&mut self, id: &str) -> Result<Option<OrganisationKey>, StoreError>;

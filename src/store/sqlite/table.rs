@@ -219,8 +219,9 @@ impl Shelf<'_> {
                 WHERE f.collection = e.collection AND f.id = e.id AND f.spec = e.spec AND f.rank = e.rank AND f.body = e.body)
             FROM entry e WHERE e.collection = ?1 AND e.version IS NOT NULL
                 AND e.date_added IN (SELECT value FROM json_each(?2)) ORDER BY e.rank DESC LIMIT 2";
-        const KEEP: &str =
-            "INSERT OR REPLACE INTO departed (collection, id, owner, instant, terms) VALUES (?, ?, ?, ?, ?)";
+        // Whose it is already, it stays: who declared it has versions of others under it.
+        const KEEP: &str = "INSERT INTO departed (collection, id, owner, instant, terms) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET instant = excluded.instant, terms = excluded.terms";
         if crate::stix::marking::predefined(id).is_some() {
             return Ok(());
         }
