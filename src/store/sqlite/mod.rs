@@ -6,6 +6,7 @@
 
 mod hold;
 mod insert;
+mod job;
 mod ledger;
 mod registry;
 mod scan;

@@ -53,6 +53,17 @@ impl Notes {
         self.is_crowded
     }
 
+    /// Whether somebody waits for one of them.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.iter().any(|note| note.done.is_some())
+    }
+
+    /// Takes in those that came in since.
+    pub(super) fn join(&mut self, since: Self) {
+        self.lost += since.lost;
+        since.waiting.into_iter().for_each(|note| self.add(note));
+    }
+
     /// Whether one of them says that the server stops: then the trail's end is signed with it.
     pub(super) fn end(&self) -> bool {
         self.waiting.iter().any(|note| note.entry.action == audit::Action::Stop)

@@ -1,13 +1,14 @@
 //! The one writer: a thread that owns the write connection, takes what waits in a bounded
 //! queue, and commits it together with one fsync. Nobody is answered before the commit.
 
+use super::job::{Job, Outcome, Reply, Work};
 use super::trail::{Notes, Trail, is_unsigned};
 use super::watch::{Known, Watch};
-use super::work::{Part, add, delete, make_change, place, release, tend};
+use super::work::{Part, tend};
 use crate::audit::{self, Signer};
 use crate::clock::{Clock, stopwatch};
 use crate::store::registry::Change;
-use crate::store::{ChangeError, Deleted, Deletion, Done, Holding, Offer, Push, Releasing, StoreError};
+use crate::store::{ChangeError, Deleted, Deletion, Done, Holding, Push, Releasing, StoreError};
 use crate::taxii::status::Status;
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, ffi};
@@ -23,6 +24,9 @@ const QUEUE: usize = 256;
 const GROUP: usize = 64;
 /// Once its objects are this many octets, a group is large enough.
 const GROUP_OCTETS: usize = 32 << 20;
+/// Once it has worked on a group for so long, and somebody waits for an entry of the trail, the rest of the group is
+/// left for the next: pages that go out beside large pushes wait for one of them, and not for all.
+const HURRY: Duration = Duration::from_millis(10);
 /// How long an entry that nobody waits for may wait for a transaction to go with.
 const FLUSH: Duration = Duration::from_millis(200);
 /// While several wait for the trail, it is written this often: one fsync is for all of them.
@@ -75,26 +79,6 @@ impl Shared {
         }
     }
 }
-
-/// Something to do, and who decides that it is done: the writer that begins with it, or the one
-/// that asked and would not wait any longer; whoever sets `taken` first.
-#[derive(Debug)]
-struct Job {
-    work: Work,
-    taken: Arc<AtomicBool>,
-}
-
-#[derive(Debug)]
-enum Work {
-    Add(Box<Push>, Reply<Status, StoreError>),
-    Delete(Box<Deletion>, Reply<Deleted, StoreError>),
-    Change(Box<(Change, audit::Actor)>, Reply<(), ChangeError>),
-    Place(Box<Holding>, Reply<(), StoreError>),
-    Release(Box<Releasing>, Reply<Option<Part>, StoreError>),
-    Tend(Reply<(), StoreError>),
-}
-
-type Reply<T, E> = SyncSender<Result<T, E>>;
 
 impl Writer {
     pub(super) fn start(connection: Connection, clock: Clock) -> Result<Self, StoreError> {
@@ -184,7 +168,7 @@ impl Writer {
         let jobs = self.jobs.as_ref().ok_or_else(gone)?;
         let taken = Arc::new(AtomicBool::new(false));
         self.shared.queued.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = jobs.try_send(Some(Job { work: work(reply), taken: Arc::clone(&taken) })) {
+        if let Err(error) = jobs.try_send(Some(Job::new(work(reply), &taken))) {
             self.shared.queued.fetch_sub(1, Ordering::Relaxed);
             return Err(E::from(match error {
                 TrySendError::Full(_) => StoreError::Unavailable("too many requests wait to be written".to_owned()),
@@ -250,17 +234,18 @@ impl Thread {
     }
 
     fn run(mut self, queue: &Receiver<Option<Job>>) {
-        let mut began = stopwatch();
+        let (mut began, mut group) = (stopwatch(), Vec::new());
         loop {
             // A part of what is behind, and then as long for others, in other processes too.
             let wait = if self.behind { began.elapsed().min(FLUSH) } else { FLUSH };
             let wait = if self.shared.notes().is_crowded() { wait.min(GATHER) } else { wait };
-            let first = match queue.recv_timeout(wait) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let mut group: Vec<Job> = first.into_iter().collect();
+            if group.is_empty() {
+                match queue.recv_timeout(wait) {
+                    Ok(job) => group.extend(job),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
             let mut octets: usize = group.iter().map(Job::octets).sum();
             while group.len() < GROUP
                 && octets < GROUP_OCTETS
@@ -272,7 +257,8 @@ impl Thread {
             self.shared.queued.fetch_sub(group.len(), Ordering::Relaxed);
             let sign = self.is_time_to_sign();
             began = stopwatch();
-            self.turn(group, sign);
+            group = self.turn(group, sign);
+            self.shared.queued.fetch_add(group.len(), Ordering::Relaxed);
         }
         self.turn(Vec::new(), true);
     }
@@ -282,8 +268,8 @@ impl Thread {
     }
 
     /// One turn: a group of jobs, the notes that came in meanwhile, and now and then the house
-    /// work. `sign`: it is time to sign the trail's end.
-    fn turn(&mut self, group: Vec<Job>, sign: bool) {
+    /// work. `sign`: it is time to sign the trail's end. Gives the jobs that are left for the next.
+    fn turn(&mut self, group: Vec<Job>, sign: bool) -> Vec<Job> {
         let busy = !group.is_empty();
         self.shared.woken.store(false, Ordering::Release);
         let notes = self.shared.notes().take();
@@ -292,17 +278,19 @@ impl Thread {
         let held = known.is_ok_and(|known| known.is_due(self.clock.now().into()));
         // What other programs wrote counts, too: they may not be able to sign.
         let signs = sign && is_unsigned(&self.connection).is_ok_and(|unsigned| unsigned);
+        let mut left = Vec::new();
         if busy || held || !notes.is_empty() || signs {
-            self.commit(group, notes, sign);
+            left = self.commit(group, notes, sign);
         }
         if self.tidied.elapsed() >= TIDY {
             self.tidied = stopwatch();
             self.tidy(busy);
         }
+        left
     }
 
-    fn commit(&mut self, group: Vec<Job>, notes: Notes, sign: bool) {
-        let turn = self.shared.stopped().map_or_else(|| self.transact(&group, &notes, sign), Err);
+    fn commit(&mut self, mut group: Vec<Job>, mut notes: Notes, sign: bool) -> Vec<Job> {
+        let turn = self.shared.stopped().map_or_else(|| self.transact(&group, &mut notes, sign, false), Err);
         match turn {
             Ok(turn) => {
                 self.failing = None;
@@ -311,9 +299,11 @@ impl Thread {
                     (self.signed, self.unsigned) = (stopwatch(), 0);
                 }
                 notes.done();
+                let left = group.split_off(turn.outcomes.len());
                 for (job, outcome) in group.into_iter().zip(turn.outcomes) {
                     job.answer(outcome);
                 }
+                left
             }
             Err(error) => {
                 self.behind = false;
@@ -324,6 +314,7 @@ impl Thread {
                 let mut waiting = self.shared.notes();
                 let since = std::mem::take(&mut *waiting);
                 *waiting = notes.failed(&error, since);
+                Vec::new()
             }
         }
     }
@@ -336,10 +327,13 @@ impl Thread {
         }
     }
 
-    /// Does the whole group in one transaction. A job that cannot be done for a reason of its
+    /// Does the group in one transaction, or the beginning of it if somebody is in a [`HURRY`]. A job that cannot be done for a reason of its
     /// own is undone alone; anything else undoes them all.
-    fn transact(&mut self, group: &[Job], notes: &Notes, sign: bool) -> Result<Turn, StoreError> {
-        let now = Timestamp::from(self.clock.now());
+    ///
+    /// What may be undone alone costs a copy of each page that it touches: for objects, as much as to insert them. So
+    /// that is done, `each_alone`, only once a group was begun that has such a job.
+    fn transact(&mut self, group: &[Job], notes: &mut Notes, sign: bool, each_alone: bool) -> Result<Turn, StoreError> {
+        let (now, begun) = (Timestamp::from(self.clock.now()), stopwatch());
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut trail = Trail::open(&transaction)?;
         let known = self.shared.watch.held();
@@ -349,12 +343,27 @@ impl Thread {
         let is_for_the_trail_only = group.is_empty() && trail.appended == 0;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
-            let given_up = job.taken.swap(true, Ordering::AcqRel);
-            outcomes.push(if given_up { Outcome::GivenUp } else { job.perform(&transaction, &mut trail, now)? });
+            if !outcomes.is_empty() && begun.elapsed() >= HURRY && self.shared.notes().is_awaited() {
+                break;
+            }
+            let outcome = match job.begins() {
+                false => Ok(Outcome::GivenUp),
+                true if each_alone => job.perform_alone(&transaction, &mut trail, now),
+                true => job.perform(&transaction, &mut trail, now),
+            };
+            match outcome {
+                Err(StoreError::Broken(_)) if !each_alone => {
+                    transaction.rollback()?;
+                    return self.transact(group, notes, sign, true);
+                }
+                outcome => outcomes.push(outcome?),
+            }
         }
+        // Those that came in meanwhile wait no longer.
+        notes.join(self.shared.notes().take());
         notes.append(&mut trail, now)?;
         let appended = trail.appended;
-        let signer = self.shared.signer.get().filter(|_| sign);
+        let signer = self.shared.signer.get().filter(|_| sign || notes.end());
         signer.map_or(Ok(()), |signer| trail.sign(signer, now))?;
         let signed = signer.is_some();
         if let Err(error) = transaction.commit() {
@@ -388,86 +397,6 @@ fn truncate_log(connection: &Connection) -> rusqlite::Result<()> {
     let truncated = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     connection.busy_timeout(super::BUSY)?;
     truncated
-}
-
-/// What became of a job inside the transaction.
-enum Outcome {
-    Added(Status),
-    Deleted(Deleted),
-    Changed(Result<(), ChangeError>),
-    Placed,
-    Released(Option<Part>),
-    Tended,
-    Failed(StoreError),
-    /// Whoever asked would not wait any longer, and has been told so.
-    GivenUp,
-}
-
-impl Job {
-    /// How much it is to write, more or less.
-    fn octets(&self) -> usize {
-        let text = |offer: &Offer| if let Offer::Sound(candidate) = offer { candidate.text.len() } else { 0 };
-        match &self.work {
-            Work::Add(push, _) => push.offers.iter().map(text).sum(),
-            Work::Delete(..) | Work::Change(..) | Work::Place(..) | Work::Release(..) | Work::Tend(..) => 0,
-        }
-    }
-
-    /// Does this job, or undoes it alone, and what it told the trail, and says why. `Err` undoes the whole group.
-    fn perform(&self, connection: &Connection, trail: &mut Trail<'_>, now: Timestamp) -> Result<Outcome, StoreError> {
-        connection.execute_batch("SAVEPOINT job")?;
-        let before = trail.end();
-        let outcome = match &self.work {
-            Work::Add(push, _) => add(connection, trail, push, now).map(Outcome::Added),
-            Work::Delete(deletion, _) => delete(connection, trail, deletion).map(Outcome::Deleted),
-            Work::Change(change, _) => make_change(connection, trail, &change.0, &change.1, now).map(Outcome::Changed),
-            Work::Place(holding, _) => place(connection, trail, holding, now).map(|()| Outcome::Placed),
-            Work::Release(releasing, _) => release(connection, trail, releasing, now).map(Outcome::Released),
-            Work::Tend(_) => Ok(Outcome::Tended),
-        };
-        match outcome {
-            Ok(outcome) => {
-                connection.execute_batch("RELEASE job")?;
-                Ok(outcome)
-            }
-            Err(error @ StoreError::Unavailable(_)) => Err(error),
-            Err(error @ StoreError::Broken(_)) => {
-                connection.execute_batch("ROLLBACK TO job; RELEASE job")?;
-                trail.go_back(before);
-                Ok(Outcome::Failed(error))
-            }
-        }
-    }
-
-    fn answer(self, outcome: Outcome) {
-        // Whoever asked may have gone away meanwhile: then nobody is told.
-        match (self.work, outcome) {
-            (_, Outcome::GivenUp) => {}
-            (Work::Add(_, reply), Outcome::Added(status)) => drop(reply.send(Ok(status))),
-            (Work::Delete(_, reply), Outcome::Deleted(deleted)) => drop(reply.send(Ok(deleted))),
-            (Work::Change(_, reply), Outcome::Changed(changed)) => drop(reply.send(changed)),
-            (Work::Place(_, reply), Outcome::Placed) | (Work::Tend(reply), Outcome::Tended) => drop(reply.send(Ok(()))),
-            (Work::Release(_, reply), Outcome::Released(versions)) => drop(reply.send(Ok(versions))),
-            (work, Outcome::Failed(error)) => work.fail(&error),
-            (work, _) => work.fail(&StoreError::Broken("the writer mixed up its answers".to_owned())),
-        }
-    }
-
-    fn fail(self, error: &StoreError) {
-        self.work.fail(error);
-    }
-}
-
-impl Work {
-    fn fail(self, error: &StoreError) {
-        match self {
-            Self::Add(_, reply) => drop(reply.send(Err(error.clone()))),
-            Self::Delete(_, reply) => drop(reply.send(Err(error.clone()))),
-            Self::Change(_, reply) => drop(reply.send(Err(error.clone().into()))),
-            Self::Place(_, reply) | Self::Tend(reply) => drop(reply.send(Err(error.clone()))),
-            Self::Release(_, reply) => drop(reply.send(Err(error.clone()))),
-        }
-    }
 }
 
 /// A failed fsync: what it was to write may be lost although a later one succeeds.
@@ -509,5 +438,34 @@ mod tests {
         drop(other);
         assert_eq!(turn_a_minute_later(), 1);
         assert_eq!(turn_a_minute_later(), 1, "it is signed once");
+    }
+
+    #[test]
+    fn a_job_that_cannot_be_done_is_undone_alone_and_those_that_were_given_up_stay_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Sqlite::create(directory.path(), Clock::system()).unwrap();
+        let root = |name: &str| Change::AddRoot(Root { name: name.to_owned(), title: name.to_owned() });
+        let connection = super::super::connect(&directory.path().join(super::super::FILE)).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TRIGGER t AFTER INSERT ON root WHEN new.name = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END",
+            )
+            .unwrap();
+        let mut server = Thread::new(connection, Clock::system(), Arc::default());
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        for (name, given_up) in [("one", false), ("bad", false), ("two", true), ("three", false)] {
+            let (reply, answer) = sync_channel(1);
+            let work = Work::Change(Box::new((root(name), audit::Actor::default())), reply);
+            jobs.push(Job::new(work, &Arc::new(AtomicBool::new(given_up))));
+            answers.push(answer);
+        }
+        server.turn(jobs, false);
+        let told: Vec<_> = answers.iter().map(|answer| answer.try_recv().ok().map(|told| told.is_ok())).collect();
+        assert_eq!(told, [Some(true), Some(false), None, Some(true)]);
+        let roots: Vec<_> = store.registry().unwrap().roots.into_iter().map(|root| root.name).collect();
+        assert_eq!(roots, ["one", "three"]);
+        let seqs = "SELECT group_concat(seq) || (SELECT count(*) FROM audit WHERE entry LIKE '%bad%') FROM audit";
+        let seqs: String = server.connection.query_row(seqs, [], |row| row.get(0)).unwrap();
+        assert_eq!(seqs, "1,20", "two entries, and none of what was undone");
     }
 }
