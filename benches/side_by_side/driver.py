@@ -60,10 +60,10 @@ class Driver:
         what = ("--target", target, "--objects", objects, "--seed", seed)
         return self._load("push", server, client, *bounds, *what)
 
-    def bare(self, store, collection, objects, together, most):
+    def bare(self, store, after, objects, together):
         """The rate at which rows are committed by one who does nothing else: objects a second."""
-        what = ("--objects", objects, "--together", together, "--most", most)
-        done = json.loads(self._run("bare", "--store", store, "--collection", collection, *what))
+        what = ("--objects", objects, "--together", together)
+        done = json.loads(self._run("bare", "--store", store, "--after", after, *what))
         return done["objects"] / done["seconds"]
 
     def _bounds(self, connections, seconds, most):

@@ -186,30 +186,31 @@ class Size:
         self.found["wait"] = waiting.measure(self.entente, lines[-waiting.TIMES :])
 
     def _push(self):
-        """A round: the server, and on a copy of its store, who commits the same rows and does nothing else."""
-        if not self.entente.process:
-            self._start()
-        say(f"{self.count:,} objects: pushing")
+        """A round: the server; and on a copy of its store from before, who commits the same rows and does nothing else."""
         target = self.entente.objects(self.entente.pushes)
         for objects, most in ENVELOPES.items():
+            self.entente.stop()
+            before = self._copy(self.entente.store.parent, "before")
+            self._start()
+            say(f"{self.count:,} objects: pushing {objects} at a time")
             self._seed += 1
             what = (self.entente.process, self.entente.producer, target, objects, self._seed, most)
             pushed = self.driver.push(*what, SECONDS_OF_PUSHES)
             self.found["pushing"].setdefault(objects, []).append(dataclasses.asdict(pushed))
-        self.entente.stop()
-        copy = self._copy()
-        for objects, most in ENVELOPES.items():
+            self.entente.stop()
             for together in (1, CONNECTIONS_THAT_PUSH):
-                rate = self.driver.bare(copy / "entente.db", self.entente.pushes, objects, together, most)
+                copy = self._copy(before, "copy")
+                rate = self.driver.bare(copy / "entente.db", self.entente.store, objects, together)
+                shutil.rmtree(copy)
                 kept = self.found["bare"].setdefault(objects, {})
                 kept.setdefault(together, []).append(rate)
-        shutil.rmtree(copy)
+            shutil.rmtree(before)
 
-    def _copy(self):
-        """A copy of the store, on disk: who commits to it next shall not have to wait for that."""
-        copy = self.folder / "copy"
+    def _copy(self, store, name):
+        """A copy of a store's files, on disk: who commits to it next shall not have to wait for that."""
+        copy = self.folder / name
         copy.mkdir()
-        for file in self.entente.store.parent.glob("entente.db*"):
+        for file in store.glob("entente.db*"):
             on_disk(shutil.copy(file, copy))
         on_disk(copy)
         return copy
