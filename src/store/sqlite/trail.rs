@@ -15,6 +15,7 @@ pub(super) struct Notes {
     waiting: Vec<Note>,
     octets: usize,
     lost: u64,
+    /// Whether the writer looks again soon, and nobody needs to wake it.
     is_crowded: bool,
 }
 
@@ -41,11 +42,9 @@ impl Notes {
         self.waiting.is_empty()
     }
 
-    /// Gives all that wait. Where several of them are waited for, the writer looks again soon without being woken.
+    /// Gives all that wait.
     pub(super) fn take(&mut self) -> Self {
-        let taken = std::mem::take(self);
-        self.is_crowded = taken.waiting.iter().filter(|note| note.done.is_some()).nth(1).is_some();
-        taken
+        std::mem::replace(self, Self { is_crowded: self.is_crowded, ..Self::default() })
     }
 
     /// Whether the writer looks again soon without being woken.
@@ -53,9 +52,18 @@ impl Notes {
         self.is_crowded
     }
 
+    /// Has the writer look again soon, or not, unless somebody counts on it already. `written`: what was last.
+    pub(super) fn expect(&mut self, written: &Self) {
+        self.is_crowded = written.awaited().nth(1).is_some() || self.is_awaited();
+    }
+
     /// Whether somebody waits for one of them.
     pub(super) fn is_awaited(&self) -> bool {
-        self.waiting.iter().any(|note| note.done.is_some())
+        self.awaited().next().is_some()
+    }
+
+    fn awaited(&self) -> impl Iterator<Item = &Note> {
+        self.waiting.iter().filter(|note| note.done.is_some())
     }
 
     /// Takes in those that came in since.

@@ -281,6 +281,8 @@ impl Thread {
         let mut left = Vec::new();
         if busy || held || !notes.is_empty() || signs {
             left = self.commit(group, notes, sign);
+        } else {
+            self.shared.notes().expect(&notes);
         }
         if self.tidied.elapsed() >= TIDY {
             self.tidied = stopwatch();
@@ -298,6 +300,7 @@ impl Thread {
                 if turn.signed {
                     (self.signed, self.unsigned) = (stopwatch(), 0);
                 }
+                self.shared.notes().expect(&notes);
                 notes.done();
                 let left = group.split_off(turn.outcomes.len());
                 for (job, outcome) in group.into_iter().zip(turn.outcomes) {
@@ -314,6 +317,7 @@ impl Thread {
                 let mut waiting = self.shared.notes();
                 let since = std::mem::take(&mut *waiting);
                 *waiting = notes.failed(&error, since);
+                waiting.expect(&Notes::default());
                 Vec::new()
             }
         }
@@ -327,8 +331,8 @@ impl Thread {
         }
     }
 
-    /// Does the group in one transaction, or the beginning of it if somebody is in a [`HURRY`]. A job that cannot be done for a reason of its
-    /// own is undone alone; anything else undoes them all.
+    /// Does the group in one transaction, or the beginning of it if somebody is in a [`HURRY`]. A job that cannot be
+    /// done for a reason of its own is undone alone; anything else undoes them all.
     ///
     /// What may be undone alone costs a copy of each page that it touches: for objects, as much as to insert them. So
     /// that is done, `each_alone`, only once a group was begun that has such a job.
