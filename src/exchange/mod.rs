@@ -24,6 +24,7 @@ mod refusing;
 mod session;
 mod sign_in;
 mod spread;
+mod state;
 mod whoami;
 mod writing;
 
@@ -36,6 +37,7 @@ pub use reading::{About, Prepared, Reading, Shown};
 pub use refusing::{HANDSHAKE, Refused};
 pub use session::Session;
 pub use sign_in::{Caller, NotSignedIn, Whose};
+pub use state::State;
 pub use whoami::Whoami;
 pub use writing::{Added, Writing};
 

@@ -51,6 +51,11 @@ impl Span {
         Self { edition: edition.number, from: world.at, until: edition.next_end }
     }
 
+    /// The number of the edition.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition
+    }
+
     /// Whether it still is for who looks at the beginning of another span.
     fn reaches(&self, now: &Self) -> bool {
         self.edition == now.edition && self.from <= now.from && self.until.is_none_or(|until| now.from < until)

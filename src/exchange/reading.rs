@@ -3,7 +3,7 @@
 use super::forms::{Coding, Compressed, Finished};
 use super::pages::{Part, Question, Span};
 use super::{Caller, Error, Exchange, Found, Settings};
-use crate::access::permission::World;
+use crate::access::permission::{CollectionKey, World};
 use crate::audit::{Action, Actor, Entry, Given};
 use crate::clock::stopwatch;
 use crate::stix::head::Spec;
@@ -100,6 +100,21 @@ impl Prepared {
     /// How many octets will go out in this form.
     pub fn octets(&self, coding: Coding) -> usize {
         self.page.made(coding).unwrap_or(&self.page.body).len()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.page.items == 0
+    }
+
+    /// The collection that it is of.
+    pub fn collection(&self) -> CollectionKey {
+        self.question.collection
+    }
+
+    /// The number of the edition that it was put together in, or of an earlier one.
+    pub(super) fn edition(&self) -> u64 {
+        self.span.edition()
     }
 
     /// What its headers will say in this form.

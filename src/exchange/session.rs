@@ -50,6 +50,14 @@ impl Session {
         self
     }
 
+    /// The same session, of a caller that asks as it did in another.
+    #[must_use]
+    pub fn asking_like(mut self, other: &Self) -> Self {
+        self.caller.client.clone_from(&other.caller.client);
+        self.caller.head = other.caller.head;
+        self
+    }
+
     /// Who is asking.
     pub fn caller(&self) -> &Caller {
         &self.caller
