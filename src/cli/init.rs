@@ -96,6 +96,8 @@ hosts = {hosts:?}               # the first stands in URLs
 # objects_per_minute = 12000000 # of one credential, in and out
 # connections_per_credential = 100
 # octets_in_flight_per_credential = 268435456
+# waiting = 5000                # requests that wait for something new (Prefer: wait); more are answered at once
+# waiting_per_credential = 50   # of one credential: fewer than its connections; 0: no limit
 # workers = 0                   # 0: one for each processor
 
 [fallback]                      # for clients without a certificate: they show a secret, see `entente secret`

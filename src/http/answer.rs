@@ -14,10 +14,13 @@ use bytes::Bytes;
 use serde::Serialize;
 
 const DATE_ADDED_FIRST: HeaderName = HeaderName::from_static("x-taxii-date-added-first");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const DATE_ADDED_LAST: HeaderName = HeaderName::from_static("x-taxii-date-added-last");
 
 /// What answers depend on, beside the URL.
 pub(super) const VARY_BY: &str = "Accept, Accept-Encoding, Authorization";
+/// The same, where a caller may wait.
+const VARY_BY_PREFERENCE: &str = "Accept, Accept-Encoding, Authorization, Prefer";
 
 /// A good answer.
 #[derive(Debug)]
@@ -26,6 +29,9 @@ pub(super) struct Answer {
     body: Bytes,
     about: Option<About>,
     coding: Coding,
+    vary: &'static str,
+    /// For how many seconds the caller would wait, if that counted.
+    wait: Option<u64>,
     /// How many items of the collection are in it, for the log.
     pub(super) items: usize,
     /// Its octets, counted as its caller's until they are on their way.
@@ -52,7 +58,14 @@ impl Answer {
     /// 200 with a page and what its headers say (TAXII 2.1 §3.2), with the room that it has.
     pub(super) fn page(shown: Shown, room: Octets) -> Self {
         let Shown { body, coding, items, about } = shown;
-        Self { status: StatusCode::OK, body, about: Some(about), coding, items, octets: Some(room) }
+        let (about, octets) = (Some(about), Some(room));
+        Self { body, about, coding, items, octets, ..Self::text(StatusCode::OK, Vec::new()) }
+    }
+
+    /// The same answer, of a resource for which callers may wait: this one would for so many seconds, if that
+    /// counted (RFC 7240 §2, §3).
+    pub(super) fn preferred(self, wait: Option<u64>) -> Self {
+        Self { vary: VARY_BY_PREFERENCE, wait, ..self }
     }
 
     /// 304, with the headers that the page would have (RFC 9110 §15.4.5).
@@ -67,7 +80,8 @@ impl Answer {
 
     fn text(status: StatusCode, body: Vec<u8>) -> Self {
         let (about, coding) = (None, Coding::Identity);
-        Self { status, body: Bytes::from(body), about, coding, items: 0, octets: None }
+        let (vary, wait) = (VARY_BY, None);
+        Self { status, body: Bytes::from(body), about, coding, vary, wait, items: 0, octets: None }
     }
 
     /// How many octets its body has.
@@ -76,7 +90,10 @@ impl Answer {
     }
 
     pub(super) fn into_response(self) -> Response<BoxBody> {
-        let mut response = begin(self.status);
+        let mut response = begin(self.status, self.vary);
+        if let Some(seconds) = self.wait {
+            response.insert_header((PREFERENCE_APPLIED, format!("wait={seconds}")));
+        }
         if let Some(About { dates: (first, last), tag }) = self.about {
             response.insert_header((DATE_ADDED_FIRST, first.to_string()));
             response.insert_header((DATE_ADDED_LAST, last.to_string()));
@@ -98,7 +115,7 @@ impl Answer {
 
 impl Problem {
     pub(super) fn into_response(self) -> Response<BoxBody> {
-        let mut response = begin(self.status);
+        let mut response = begin(self.status, VARY_BY);
         if let Some(methods) = self.allow {
             response.insert_header((ALLOW, methods));
         }
@@ -116,10 +133,10 @@ impl Problem {
 }
 
 /// The headers of every response. Bodies depend on who asks: nobody may keep them for another.
-fn begin(status: StatusCode) -> ResponseBuilder {
+fn begin(status: StatusCode, vary: &'static str) -> ResponseBuilder {
     let mut response = ResponseBuilder::new(status);
     response.insert_header((CONTENT_TYPE, HeaderValue::from_static(TAXII)));
-    response.insert_header((VARY, HeaderValue::from_static(VARY_BY)));
+    response.insert_header((VARY, HeaderValue::from_static(vary)));
     response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
     response
 }

@@ -22,7 +22,7 @@ const FIRST_ALLOCATION: usize = 64 << 10;
 /// The whole body, if what it declares [`fits`]. 413 as soon as it exceeds `most` octets,
 /// declared or not; 408 when it comes too slowly.
 pub(super) async fn read(asked: &Asked<'_>, payload: &mut Payload, most: u64) -> Result<Body, Problem> {
-    let Asked { door, head, session, peer } = asked;
+    let Asked { door, head, session, peer, .. } = asked;
     let declared = declared_length(head);
     let expected = declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(FIRST_ALLOCATION);
     let mut body = BytesMut::with_capacity(expected.min(FIRST_ALLOCATION));

@@ -48,6 +48,12 @@ pub struct Limits {
     /// Octets of one credential's request bodies in memory, with what is known of their objects, and of its
     /// answers that it has not taken, at a time; an answer may be larger if it is alone. 0: as many as come.
     pub octets_in_flight_per_credential: usize,
+    /// Requests that wait for something new at a time (`Prefer: wait`), all together; more are answered at once.
+    /// 0: none waits.
+    pub waiting: usize,
+    /// Requests of one credential that wait at a time; more are answered at once. Fewer than its connections, as
+    /// each holds one: so it can always ask for something else. 0: as many as come.
+    pub waiting_per_credential: usize,
     /// Threads that answer requests; 0: one for each processor.
     pub workers: usize,
 }
@@ -75,6 +81,9 @@ impl Default for Limits {
             objects_per_minute: 12_000_000,
             connections_per_credential: 100,
             octets_in_flight_per_credential: 256 << 20,
+            // Half of the connections, here and there.
+            waiting: 5000,
+            waiting_per_credential: 50,
             workers: 0,
         }
     }

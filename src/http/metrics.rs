@@ -37,6 +37,7 @@ pub struct Metrics {
     seconds_left: Family<Label, Gauge>,
     throttled: Family<Label, Counter>,
     connections: Gauge,
+    waiting: Gauge,
     writer_queue: Gauge,
     store_octets: Gauge,
 }
@@ -63,12 +64,17 @@ impl Metrics {
             seconds_left: Family::default(),
             throttled: Family::default(),
             connections: Gauge::default(),
+            waiting: Gauge::default(),
             writer_queue: Gauge::default(),
             store_octets: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Requests answered, by endpoint, method and status", metrics.requests.clone());
-        registry.register("request_seconds", "Time from header to answer, by endpoint", metrics.seconds.clone());
+        registry.register(
+            "request_seconds",
+            "Time from header to answer, but for waiting, by endpoint",
+            metrics.seconds.clone(),
+        );
         registry.register("items_out", "Objects, records and versions given out", metrics.items_out.clone());
         registry.register("objects_in", "Objects offered, by outcome", metrics.objects_in.clone());
         registry.register(
@@ -96,8 +102,9 @@ impl Metrics {
             "Bodies taken as bundles, or under other media types",
             metrics.foreign_bodies.clone(),
         );
-        registry.register("throttled", "Requests refused by a limit, by its name", metrics.throttled.clone());
+        registry.register("throttled", "Requests that met a limit, by its name", metrics.throttled.clone());
         registry.register("connections", "Connections past their handshake", metrics.connections.clone());
+        registry.register("waiting", "Requests that wait for something new", metrics.waiting.clone());
         registry.register("writer_queue", "Requests that wait for the store's writer", metrics.writer_queue.clone());
         registry.register("store_octets", "Size of the store on disk", metrics.store_octets.clone());
         Self { registry, ..metrics }
@@ -159,6 +166,11 @@ impl Metrics {
 
     pub(super) fn connection_ended(&self) {
         self.connections.dec();
+    }
+
+    /// So many requests wait for something new.
+    pub(super) fn waiting(&self, requests: usize) {
+        self.waiting.set(i64::try_from(requests).unwrap_or(i64::MAX));
     }
 
     /// All counters as text, with the store's own.

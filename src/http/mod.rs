@@ -5,7 +5,7 @@
 //! URL table on one screen) → one file per TAXII noun, a few lines each (typed values in, one call
 //! on a capability, an answer out) → [`answer`] or [`error`], the one place where an error becomes a
 //! status code. [`coding`] negotiates what an answer looks like. [`fallback`] is the listener for
-//! who has no certificate; [`ops`] is the operator's own door; [`client`] is the other side, for the
+//! who has no certificate; [`waiting`] is for who asks what is new before there is anything; [`ops`] is the operator's own door; [`client`] is the other side, for the
 //! one command that asks a server.
 //!
 //! No handler names the store, and none decides what a caller may do.
@@ -31,6 +31,7 @@ mod ops;
 mod patience;
 mod peer;
 mod portions;
+mod prefer;
 mod routes;
 pub mod server;
 mod status;
@@ -38,6 +39,7 @@ mod stream;
 mod throttle;
 pub mod tls;
 mod versions;
+mod waiting;
 mod watch;
 mod whoami;
 
@@ -53,11 +55,14 @@ use error::Problem;
 use limits::Limits;
 use metrics::Metrics;
 use peer::Peer;
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 use throttle::{Failures, Octets, Reached, Throttle};
 use tls::Tls;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use waiting::Waiters;
 
 /// What every handler works with. One for each server, shared by its workers.
 #[derive(Debug)]
@@ -70,6 +75,7 @@ pub struct Door {
     throttle: Arc<Throttle>,
     /// Places for large pages that are compressed.
     compressing: Arc<Semaphore>,
+    waiters: Arc<Waiters>,
     /// Who fails to sign in on the fallback listener.
     failures: Failures,
     /// The header that may carry a secret there.
@@ -96,9 +102,15 @@ struct Asked<'r> {
     peer: &'r Peer,
     session: Session,
     head: &'r RequestHead,
+    /// How long its answer waited for something new.
+    waited: Cell<Duration>,
 }
 
-impl Asked<'_> {
+impl<'r> Asked<'r> {
+    fn new(door: &'r Door, peer: &'r Peer, session: Session, head: &'r RequestHead) -> Self {
+        Self { door, peer, session, head, waited: Cell::default() }
+    }
+
     /// The same caller, if it still is let in, seen against the registry of now.
     fn renewed(&self) -> Result<Session, Problem> {
         self.peer.sign_in_again(self.door)

@@ -2,14 +2,17 @@
 
 use super::answer::Answer;
 use super::error::Problem;
-use super::{Asked, body};
+use super::{Asked, body, waiting};
+use crate::exchange::Session;
 use crate::taxii::filter::Endpoint;
 use actix_http::Payload;
 
 pub(super) async fn get(asked: &Asked<'_>, root: &str, collection: &str) -> Result<Answer, Problem> {
     let reading = asked.session.reading(root, collection)?;
     asked.accept()?;
-    asked.page(reading.objects(&asked.query(Endpoint::Collection)?)?).await
+    let query = asked.query(Endpoint::Collection)?;
+    let find = |session: &Session| Ok(session.reading(root, collection)?.objects(&query)?);
+    waiting::page(asked, &query, reading.objects(&query)?, find).await
 }
 
 /// Whether a body may come, as far as that can be told before it does; and whether what is in it

@@ -13,6 +13,7 @@ use rustls::Error;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// Who is at the other end of a connection.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Peer {
     /// Its place among the connections of its credential, once that is known.
     place: Mutex<Option<throttle::Place>>,
     turn: Mutex<Turn>,
+    /// Tells that the peer has no more to say, and most likely is gone.
+    left: Notify,
 }
 
 /// What its connection is waiting for.
@@ -82,7 +85,7 @@ impl Peer {
 
     fn proving(address: SocketAddr, proof: Proof) -> Self {
         let (place, turn) = (Mutex::default(), Mutex::default());
-        Self { address, address_text: address.to_string(), proof, place, turn }
+        Self { address, address_text: address.to_string(), proof, place, turn, left: Notify::new() }
     }
 
     /// Where it is.
@@ -127,6 +130,16 @@ impl Peer {
     /// What the connection is waiting for.
     pub(super) fn turn(&self) -> Turn {
         *lock(&self.turn)
+    }
+
+    /// Nothing more comes from the peer.
+    pub(super) fn leaves(&self) {
+        self.left.notify_one();
+    }
+
+    /// Until nothing more comes from the peer. For one who waits, and no more.
+    pub(super) async fn left(&self) {
+        self.left.notified().await;
     }
 
     /// A request is begun: its head is there, and perhaps a body comes.

@@ -10,6 +10,7 @@ use super::routes::Route;
 use super::stream::Stream;
 use super::throttle::{Failures, Throttle};
 use super::tls::Tls;
+use super::waiting::{self, Waiters};
 use super::{Asked, Door, body, fallback, hold, objects, ops, watch};
 use crate::access::credential::Fingerprint;
 use crate::clock::stopwatch;
@@ -64,13 +65,15 @@ pub struct Stop {
     fallback: Option<ServerHandle>,
     ops: Option<ServerHandle>,
     draining: Arc<Sender<bool>>,
+    waiters: Arc<Waiters>,
 }
 
 impl Stop {
-    /// Takes no more connections, closes idle ones, lets answers under way finish, and
+    /// Takes no more connections, closes idle ones, answers who waits, lets answers under way finish, and
     /// returns when all is done or the drain time is over.
     pub async fn drain(&self) {
         self.draining.send_replace(true);
+        self.waiters.end();
         let fallback = self.fallback.as_ref().map(|fallback| fallback.stop(true));
         self.handle.stop(true).await;
         if let Some(fallback) = fallback {
@@ -85,10 +88,12 @@ impl Stop {
 /// Begins to serve. The future ends when all listeners have stopped. Runs inside an actix system.
 pub fn serve(parts: Parts) -> std::io::Result<(impl Future<Output = std::io::Result<()>>, Stop)> {
     let Parts { exchange, limits, tls, taxii, fallback, ops } = parts;
+    let metrics = Arc::new(Metrics::new());
     let door = Arc::new(Door {
         exchange,
         limits,
-        metrics: Arc::new(Metrics::new()),
+        waiters: Waiters::new(&limits, Arc::clone(&metrics)),
+        metrics,
         bodies: body::Budget::new(limits.body_octets),
         throttle: Throttle::new(limits),
         compressing: Arc::new(Semaphore::new(limits.worker_count())),
@@ -97,12 +102,14 @@ pub fn serve(parts: Parts) -> std::io::Result<(impl Future<Output = std::io::Res
         tls,
     });
     actix_rt::spawn(watch::over(Arc::clone(&door)));
+    actix_rt::spawn(waiting::over(Arc::clone(&door)));
     let (draining, drained) = channel(false);
     let server = serve_taxii(taxii, Listener::MutualTls, &door, &drained)?;
     let fallback = fallback.map(|(socket, _)| serve_taxii(socket, Listener::Fallback, &door, &drained));
     let fallback = fallback.transpose()?;
     let stop = Stop {
         handle: server.handle(),
+        waiters: Arc::clone(&door.waiters),
         fallback: fallback.as_ref().map(Server::handle),
         ops: ops.map(|socket| serve_ops(socket, door, limits, drained)).transpose()?,
         draining: Arc::new(draining),
@@ -224,7 +231,7 @@ fn expected(
     event: &mut Event,
 ) -> Result<(), Problem> {
     let session = sign_in(door, peer, head, event)?;
-    let asked = Asked { door, peer, session, head };
+    let asked = Asked::new(door, peer, session, head);
     let verdict = match route {
         Some(Route::Objects(root, id)) if head.method == Method::POST => objects::may_come(&asked, root, id).map(drop),
         Some(Route::Holds(root, id)) if head.method == Method::POST => hold::may_come(&asked, root, id),
@@ -279,6 +286,8 @@ fn is_answered(peer: &Peer, response: &mut Response<BoxBody>) {
 /// What the log says of a request beyond request and response.
 struct Event {
     begun: Instant,
+    /// How long of that it waited for something new.
+    waited: Duration,
     /// The endpoint's name.
     endpoint: &'static str,
     items: usize,
@@ -295,7 +304,8 @@ impl Event {
     fn new(route: Option<Route<'_>>) -> Self {
         let endpoint = route.map_or("none", Route::name);
         let (who, error_id, cause, reason) = (None, None, None, None);
-        Self { begun: stopwatch(), endpoint, items: 0, who, error_id, cause, reason, untold: false }
+        let (begun, waited) = (stopwatch(), Duration::ZERO);
+        Self { begun, waited, endpoint, items: 0, who, error_id, cause, reason, untold: false }
     }
 
     fn tell(&mut self, problem: &Problem) {
@@ -317,8 +327,10 @@ async fn handle(
         sleep(BREATH).await;
         return Err(problem);
     }
-    let asked = Asked { door, peer, session, head };
-    let mut answer = route.ok_or_else(Problem::absent)?.answer(&asked, payload).await?;
+    let asked = Asked::new(door, peer, session, head);
+    let answer = route.ok_or_else(Problem::absent)?.answer(&asked, payload).await;
+    event.waited = asked.waited.get();
+    let mut answer = answer?;
     // What was changed is answered, whether there is room or not.
     if answer.octets.is_none() && [Method::GET, Method::HEAD].contains(&head.method) {
         answer.octets = Some(asked.room(answer.len())?);
@@ -363,7 +375,8 @@ fn is_told(door: &Door, request: &Request, problem: &Problem, event: &Event) -> 
 
 /// One line for each request. Query strings stay out: they can be long, and the audit trail has them.
 fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Event) {
-    let took = event.begun.elapsed();
+    let took = event.begun.elapsed().saturating_sub(event.waited);
+    let waited_millis = (!event.waited.is_zero()).then(|| millis(event.waited));
     let Event { endpoint, items, who, error_id, cause, reason, .. } = event;
     let status = response.status().as_u16();
     door.metrics.answered(endpoint, head.method.as_str(), status, *items, took);
@@ -376,18 +389,23 @@ fn log(door: &Door, head: &RequestHead, response: &Response<BoxBody>, event: &Ev
         BodySize::None | BodySize::Stream => 0,
     };
     let address = head.peer_addr.map(tracing::field::display);
-    let millis = took.as_secs_f64() * 1000.0;
+    let millis = millis(took);
     let (method, organisation, error_id) = (&head.method, who.as_ref().map(|(name, _)| name), error_id.as_deref());
     match cause {
         None => {
             tracing::info!(
-                %method, path, status, octets, items, millis, organisation, address, error_id, reason, "request"
+                %method, path, status, octets, items, millis, waited_millis, organisation, address, error_id, reason,
+                "request"
             );
         }
         Some(cause) => {
             tracing::error!(%method, path, status, millis, organisation, address, error_id, cause, "request failed");
         }
     }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// Runs work that waits for the disk on a thread that may wait: the one crossing from here

@@ -226,7 +226,10 @@ impl Stream {
         self.next = None;
         self.portions.looked_at();
         match Pin::new(&mut self.tls).poll_fill_buf(cx)? {
-            Poll::Ready([]) => Poll::Ready(Ok(())),
+            Poll::Ready([]) => {
+                self.peer.leaves();
+                Poll::Ready(Ok(()))
+            }
             Poll::Ready(_) => {
                 self.is_withheld = true;
                 Poll::Pending
