@@ -54,4 +54,5 @@ mod tls;
 mod twin_worlds;
 mod validate;
 mod versions;
+mod waiting;
 mod whoami;
