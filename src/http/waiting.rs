@@ -30,6 +30,10 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// So often it is looked whether there is something new: what is committed is told of after half of this, on average.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// ... and later by this for each who was told something by the last look: who waits has its page put together
+/// again, in somewhat less time. So however much happens that they do not see, it leaves time for others.
+const EACH: Duration = Duration::from_micros(10);
+
 /// A page of what was added after a time; if there is nothing in it and the caller would wait, then once there is.
 /// `find` puts it together for the caller as it is then.
 pub(super) async fn page(
@@ -73,13 +77,14 @@ async fn wait(
     // It is put together again, from memory, if nothing else is found.
     drop(page);
     loop {
-        let is_new = match asked.door.waiters.listen(&asked.door.exchange, collection)? {
-            Some(mut state) => tokio::select! {
-                changed = state.wait_for(|state| *state != seen) => changed.is_ok(),
+        let is_new = match asked.door.waiters.listen(&asked.door.exchange, collection, seen)? {
+            Heard::News => true,
+            Heard::Nothing(mut state) => tokio::select! {
+                is_new = changes(&mut state, seen) => is_new,
                 () = asked.peer.left() => false,
                 () = sleep_until(end) => false,
             },
-            None => false,
+            Heard::Over => false,
         };
         let session = asked.renewed()?.asking_like(&asked.session);
         let page = find(&session)?;
@@ -90,12 +95,23 @@ async fn wait(
     }
 }
 
+/// Until the state is told to be another one; `false` if nobody tells any more.
+async fn changes(state: &mut Receiver<State>, seen: State) -> bool {
+    while state.changed().await.is_ok() {
+        // Whoever waits has seen what is newer, perhaps, than what was told when it began to.
+        if *state.borrow_and_update() != seen {
+            return true;
+        }
+    }
+    false
+}
+
 /// Looks for all who wait, while there is anybody.
 pub(super) async fn over(door: Arc<Door>) {
     loop {
         door.waiters.somebody.notified().await;
-        while door.waiters.look(&door.exchange) {
-            sleep(LOOK).await;
+        while let Some(told) = door.waiters.look(&door.exchange) {
+            sleep(LOOK + EACH.saturating_mul(told)).await;
         }
     }
 }
@@ -119,6 +135,16 @@ struct Known {
     of: HashMap<CredentialKey, usize>,
     /// The state in which each collection was when it was last looked at, for who waits for another.
     states: HashMap<CollectionKey, Sender<State>>,
+}
+
+/// What somebody hears who begins to wait.
+enum Heard {
+    /// The state is not the one that was seen: it need not wait.
+    News,
+    /// Nothing yet: this tells when the state is another one.
+    Nothing(Receiver<State>),
+    /// Nobody waits any more.
+    Over,
 }
 
 impl Waiters {
@@ -146,31 +172,38 @@ impl Waiters {
         Ok(Waiter { waiters: Arc::clone(self), who })
     }
 
-    /// What tells of the state that a collection is in: now, and when it is another. `None` if nobody waits any more.
-    fn listen(&self, exchange: &Exchange, collection: CollectionKey) -> Result<Option<Receiver<State>>, Problem> {
+    /// Begins to wait for another state than the one that was seen.
+    fn listen(&self, exchange: &Exchange, collection: CollectionKey, seen: State) -> Result<Heard, Problem> {
+        // Until this is given back nobody is told anything: nothing is told between the look and the listening.
         let mut known = self.known();
         if known.is_over {
-            return Ok(None);
+            return Ok(Heard::Over);
         }
-        // Looked at here, too: by what was known before, who has seen what is newer would wait for nothing.
         let now = exchange.state(collection)?;
+        if now != seen {
+            return Ok(Heard::News);
+        }
         let state = known.states.entry(collection).or_insert_with(|| Sender::new(now));
-        tell(state, now);
         self.somebody.notify_one();
-        Ok(Some(state.subscribe()))
+        Ok(Heard::Nothing(state.subscribe()))
     }
 
-    /// Tells who waits of what has changed. Gives whether there is anybody.
-    fn look(&self, exchange: &Exchange) -> bool {
-        let mut known = self.known();
+    /// Tells who waits of what has changed. Gives how many were told something; `None` if there is nobody.
+    fn look(&self, exchange: &Exchange) -> Option<u32> {
+        let (mut known, mut told) = (self.known(), 0);
         known.states.retain(|collection, state| {
-            if state.receiver_count() == 0 {
+            let listening = state.receiver_count();
+            if listening == 0 {
                 return false;
             }
             // If the store cannot say, those who wait are let go, and ask it themselves.
-            exchange.state(*collection).map(|now| tell(state, now)).is_ok()
+            let Ok(now) = exchange.state(*collection) else { return false };
+            if state.send_if_modified(|known| std::mem::replace(known, now) != now) {
+                told += listening;
+            }
+            true
         });
-        !known.states.is_empty()
+        (!known.states.is_empty()).then(|| u32::try_from(told).unwrap_or(u32::MAX))
     }
 
     /// Lets all of them go: nobody waits from now on.
@@ -183,10 +216,6 @@ impl Waiters {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn tell(state: &Sender<State>, now: State) {
-    state.send_if_modified(|known| std::mem::replace(known, now) != now);
 }
 
 /// Somebody who waits. No longer, when dropped.
