@@ -27,7 +27,8 @@
 //! The query becomes values ([`taxii::filter`]), the store scans one index in the order of
 //! `date_added` over exactly the caller's world, and the texts are joined into one page. It is kept
 //! (`exchange/pages`) for the same caller's same question, until the collection has another edition
-//! ([`store::Edition`]). It leaves once the audit trail has on disk who gets it.
+//! ([`store::Edition`]), for which who would wait for something new waits (`http/waiting`). It leaves once the
+//! audit trail has on disk who gets it.
 //!
 //! *A push.* The same way to a [`exchange::Writing`]. The envelope is cut into its objects
 //! ([`taxii::objects`]), each is read strictly ([`stix::json`]) for the facts the server

@@ -77,6 +77,7 @@ fn applied(answer: &Answer) -> Option<&str> {
     answer.header("preference-applied")
 }
 
+/// Rows: NEG-18.
 #[test]
 fn who_waits_is_answered_when_something_is_added() {
     let server = Server::start();
@@ -157,6 +158,7 @@ fn the_time_of_an_answer_tells_nothing_of_what_is_kept_from_the_caller() {
     assert_eq!((quiet.text(), quiet.stable_headers()), (busy.text(), busy.stable_headers()));
 }
 
+/// Rows: NEG-18.
 #[test]
 fn a_wait_ends_in_time_with_what_there_is() {
     let server = Server::start();
@@ -198,6 +200,7 @@ fn who_has_the_page_waits_too_and_is_told_that_it_has_it() {
     assert_eq!(applied(&reader.get_with(&path, &headers).must_be(304)), Some(LONG));
 }
 
+/// Rows: NEG-15, NEG-18.
 #[test]
 fn who_asks_for_no_wait_or_where_there_is_none_is_answered_at_once() {
     let server = Server::seeded();
