@@ -54,6 +54,11 @@ class Driver:
         bounds = self._bounds(connections, seconds, 100_000)
         return self._load("connect", server, client, *bounds, "--target", target)
 
+    def wait(self, server, client, target, connections, seconds):
+        """A crowd that waits. It is driven line by line: see driver/waiting.rs."""
+        what = ("--connections", connections, "--target", target, "--seconds", seconds)
+        return Crowd(self._command("wait", server, client, *what))
+
     def push(self, server, client, target, objects, seed, most, seconds):
         """Pushes envelopes over 8 connections until each is answered: durable."""
         bounds = self._bounds(8, seconds, most)
@@ -77,10 +82,13 @@ class Driver:
         assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def _load(self, kind, server, client, *arguments):
+    def _command(self, kind, server, client, *arguments):
         peer = ("--address", server.address, "--ca", client.ca)
         who = ("--certificate", client.certificate, "--key", client.key, "--group", client.group)
-        command = [str(word) for word in (self._program, kind, *peer, *who, *arguments)]
+        return [str(word) for word in (self._program, kind, *peer, *who, *arguments)]
+
+    def _load(self, kind, server, client, *arguments):
+        command = self._command(kind, server, client, *arguments)
         load = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -119,6 +127,35 @@ def _measured(agreed, result, cpu_nanos, memory):
         agreed=agreed,
         memory=memory,
     )
+
+
+class Crowd:
+    """The driver, with a crowd that waits."""
+
+    def __init__(self, command):
+        self._driver = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._watchdog = threading.Timer(SECONDS_AT_MOST, self._driver.kill)
+
+    def __enter__(self):
+        self._watchdog.start()
+        return self
+
+    def __exit__(self, *_):
+        self._watchdog.cancel()
+        self._driver.kill()
+        self._driver.communicate()
+
+    def told(self):
+        """What it says next."""
+        line = self._driver.stdout.readline()
+        assert line, self._driver.stderr.read()
+        return json.loads(line)
+
+    def go_on(self):
+        self._driver.stdin.write("\n")
+        self._driver.stdin.flush()
 
 
 class Memory:

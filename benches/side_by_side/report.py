@@ -122,8 +122,15 @@ class Size:
         ]
         if "wait" in measured:
             wait = measured["wait"]
-            told = f"{wait['middle']:.1f} ms, at most {wait['longest']:.1f} ms, of {wait['times']}" if wait else "not kept waiting"
+            told = "not kept waiting"
+            if wait:
+                told = (
+                    f"{wait['middle']:.1f} ms, p99 {wait['p99']:.1f} ms, at most {wait['longest']:.1f} ms,"
+                    f" of {wait['times']}"
+                )
             lines.append(f"| a push on disk until a reader that waits has it (`Prefer: wait`) | {told} |")
+        if crowd := measured.get("crowd"):
+            lines += _crowd(crowd)
         if crawl := measured.get("crawl"):
             missed = "" if crawl["objects"] == crawl["listed"] else f" – **the manifest lists {crawl['listed']:,}**"
             lines.append(
@@ -158,6 +165,26 @@ def _agreed(kept):
         for server in ("entente", "nginx")
     )
     return None if own == other else f"{', '.join(sorted(own))} beside nginx's {', '.join(sorted(other))}"
+
+
+def _crowd(crowd):
+    clients, alone, together = crowd["clients"], crowd["alone"], crowd["together"]
+    shown = crowd["shown"]
+    cpu = "; ".join(
+        f"{what} {together[key]:.0f} ms/s, without them {alone[key]:.0f}"
+        for key, what in (
+            ("nothing", "nothing happens"),
+            ("pushes", "10 pushes/s elsewhere"),
+            ("hidden", "10 pushes/s that they may not see"),
+        )
+    )
+    return [
+        f"| {clients:,} readers that wait, memory for each | {crowd['octets_idle'] / 1024:.1f} KiB as any connection,"
+        f" {crowd['octets_more'] / 1024:.1f} KiB more while it waits |",
+        f"| {clients:,} readers that wait, CPU while | {cpu} |",
+        f"| a push to {clients:,} readers that wait | all have it after {shown['seconds'] * 1000:.0f} ms;"
+        f" CPU {shown['cpu_millis'] / clients * 1000:.0f} µs for each |",
+    ]
 
 
 def _about(about):

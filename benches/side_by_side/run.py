@@ -184,6 +184,9 @@ class Size:
         self.driver.objects(waiting.TIMES, file, seed=900)
         lines = file.read_text().splitlines()
         self.found["wait"] = waiting.measure(self.entente, lines[-waiting.TIMES :])
+        if self.found["wait"]:
+            say(f"{self.count:,} objects: a crowd that waits")
+            self.found["crowd"] = waiting.crowd(self.driver, self.entente)
 
     def _push(self):
         """A round: the server; and on a copy of its store from before, who commits the same rows and does nothing else."""

@@ -301,6 +301,10 @@ class Entente:
             "OBJECTS_PER_MINUTE": "0",
             "HANDSHAKES_PER_MINUTE_PER_ADDRESS": "100000000",
             "CONNECTIONS_PER_ADDRESS": "10000",
+            "CONNECTIONS_PER_CREDENTIAL": "0",
+            # A crowd of one member.
+            "WAITING": "10000",
+            "WAITING_PER_CREDENTIAL": "0",
         }
         own = {name: value for name, value in os.environ.items() if "ENTENTE__" not in name}
         settings = {f"ENTENTE__LIMITS__{name}": value for name, value in limits.items()}

@@ -132,10 +132,20 @@ impl Connection {
 
     /// Sends a request, and takes the answer; `keep` is given the body, piece by piece.
     pub(super) fn ask(&mut self, request: &[&[u8]], keep: &mut dyn FnMut(&[u8])) -> io::Result<Answer> {
+        self.send(request)?;
+        self.receive(keep)
+    }
+
+    /// Sends a request.
+    pub(super) fn send(&mut self, request: &[&[u8]]) -> io::Result<()> {
         for part in request {
             self.stream.write_all(part)?;
         }
-        self.stream.flush()?;
+        self.stream.flush()
+    }
+
+    /// Takes the answer to a request that was sent.
+    pub(super) fn receive(&mut self, keep: &mut dyn FnMut(&[u8])) -> io::Result<Answer> {
         let mut filled = 0;
         let end = loop {
             let read = self.stream.read(&mut self.buffer[filled..])?;

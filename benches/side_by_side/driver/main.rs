@@ -7,6 +7,7 @@ mod bare;
 mod client;
 mod load;
 mod objects;
+mod waiting;
 
 use clap::Parser;
 use std::io::Write as _;
@@ -30,6 +31,8 @@ enum Command {
     Connect(load::Connect),
     /// Pushes envelopes.
     Push(load::Push),
+    /// Waits for something new over many connections.
+    Wait(waiting::Wait),
     /// Commits rows that a server has made to tables that are the same.
     Bare(bare::Bare),
 }
@@ -45,6 +48,7 @@ fn main() {
         Command::Get(get) => get.run(),
         Command::Connect(connect) => connect.run(),
         Command::Push(push) => push.run(),
+        Command::Wait(wait) => wait.run(),
         Command::Bare(bare) => bare.run(),
     }
 }
