@@ -238,3 +238,78 @@ impl Drop for Waiter {
         self.waiters.metrics.waiting(known.all);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::exchange::{Administering, Settings};
+    use crate::store::Store;
+    use crate::store::memory::Memory;
+    use tokio::time::timeout;
+
+    const HERE: CollectionKey = CollectionKey(1);
+
+    /// An exchange, and a way to have it be in another state.
+    fn exchange() -> (Exchange, impl FnMut()) {
+        let (clock, settings) = (Clock::system(), Settings::default());
+        let store: Arc<dyn Store> = Arc::new(Memory::new(clock.clone()));
+        let admin = Administering::new(Arc::clone(&store), clock.clone(), settings.clone(), "tester").unwrap();
+        let exchange = Exchange::new(store, clock, settings, "https://localhost").unwrap();
+        let mut roots = 0..;
+        (exchange, move || admin.add_root(&format!("root{}", roots.next().unwrap()), "A root").unwrap())
+    }
+
+    fn waiters() -> Arc<Waiters> {
+        Waiters::new(&Limits::default(), Arc::new(Metrics::new()))
+    }
+
+    fn hears_nothing(waiters: &Waiters, exchange: &Exchange, seen: State) -> Receiver<State> {
+        match waiters.listen(exchange, HERE, seen).unwrap() {
+            Heard::Nothing(state) => state,
+            Heard::News | Heard::Over => panic!("there is news"),
+        }
+    }
+
+    /// Whether somebody is told of another state than it has seen.
+    fn is_told(state: &mut Receiver<State>, seen: State) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async { timeout(Duration::ZERO, changes(state, seen)).await.unwrap_or(false) })
+    }
+
+    #[test]
+    fn what_came_between_the_look_and_the_wait_is_news() {
+        let ((exchange, mut change), waiters) = (exchange(), waiters());
+        let seen = exchange.state(HERE).unwrap();
+        let mut first = hears_nothing(&waiters, &exchange, seen);
+        change();
+        assert!(matches!(waiters.listen(&exchange, HERE, seen), Ok(Heard::News)));
+        // Nobody has told the first yet, and the second has seen it already.
+        let newer = exchange.state(HERE).unwrap();
+        let mut second = hears_nothing(&waiters, &exchange, newer);
+        assert!(!is_told(&mut first, seen) && !is_told(&mut second, newer));
+        assert_eq!(waiters.look(&exchange), Some(2));
+        assert!(is_told(&mut first, seen) && !is_told(&mut second, newer));
+        // It is told of what comes after that.
+        change();
+        assert_eq!([waiters.look(&exchange), waiters.look(&exchange)], [Some(2), Some(0)]);
+        assert!(is_told(&mut second, newer));
+        drop((first, second));
+        assert_eq!(waiters.look(&exchange), None);
+    }
+
+    #[test]
+    fn nobody_waits_any_more_when_the_server_stops() {
+        let ((exchange, _), waiters) = (exchange(), waiters());
+        let seen = exchange.state(HERE).unwrap();
+        let mut state = hears_nothing(&waiters, &exchange, seen);
+        let waiter = waiters.enter(CredentialKey(1)).unwrap();
+        waiters.end();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(!runtime.block_on(changes(&mut state, seen)));
+        assert!(matches!(waiters.listen(&exchange, HERE, seen), Ok(Heard::Over)));
+        assert!(waiters.enter(CredentialKey(2)).is_err());
+        drop(waiter);
+        assert!(waiters.known().of.is_empty());
+    }
+}
