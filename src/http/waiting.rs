@@ -78,7 +78,11 @@ async fn wait(
     drop(page);
     loop {
         let is_new = match asked.door.waiters.listen(&asked.door.exchange, collection, seen)? {
-            Heard::News => true,
+            Heard::News => {
+                // Not at once: others have their turn, however often there is news.
+                sleep(LOOK).await;
+                Instant::now() < end
+            }
             Heard::Nothing(mut state) => tokio::select! {
                 is_new = changes(&mut state, seen) => is_new,
                 () = asked.peer.left() => false,
