@@ -125,14 +125,19 @@ impl Pages {
         matches!(self.known(&end, now), Some(Known::NothingAfter(end)) if end <= after)
     }
 
-    /// Keeps a page that was made because it was asked for, if that was the second time: most are asked for once,
-    /// and would only put others out. What has nothing in it is small, and asked for again and again.
-    pub(super) fn keep(&self, question: &Question, span: Span, page: &Arc<Finished>) {
-        if page.items == 0 || self.known(question, &span).is_some() {
-            self.insert(question.clone(), span, page.octets(), Known::Page(Arc::clone(page)));
-        } else {
+    /// Whether a page is to be kept that has so many items: if this is the second time that it is asked for. Most
+    /// are asked for once, and would only put others out. What has nothing in it is small, and asked for again and again.
+    pub(super) fn is_wanted(&self, question: &Question, span: Span, items: usize) -> bool {
+        let is_wanted = items == 0 || self.known(question, &span).is_some();
+        if !is_wanted {
             self.insert(question.clone(), span, 0, Known::Asked);
         }
+        is_wanted
+    }
+
+    /// Keeps a page.
+    pub(super) fn keep(&self, question: &Question, span: Span, page: &Arc<Finished>) {
+        self.insert(question.clone(), span, page.octets(), Known::Page(Arc::clone(page)));
     }
 
     /// Weighs a page anew that has got another form, if it is kept.
@@ -203,26 +208,16 @@ mod tests {
         Arc::new(Finished { body, items: 1, dates, given, tag, query, compressed })
     }
 
-    /// Keeps a page that is asked for twice.
-    fn keep(pages: &Pages, question: &Question, span: Span, page: &Arc<Finished>) {
-        pages.keep(question, span, page);
-        pages.keep(question, span, page);
-    }
-
     #[test]
     fn a_page_is_kept_for_who_asks_again_and_one_with_nothing_in_it_at_once() {
         let pages = Pages::new(1 << 20, 1 << 10);
-        let full = page(100);
-        pages.keep(&question(1), span(1, 0, None), &full);
-        pages.weigh(&question(1), span(1, 0, None), &full);
-        assert!(pages.page(&question(1), &span(1, 0, None)).is_none(), "it was asked for once");
-        pages.keep(&question(1), span(2, 0, None), &full);
-        assert!(pages.page(&question(1), &span(2, 0, None)).is_none(), "once in this edition");
-        pages.keep(&question(1), span(2, 0, None), &full);
-        assert!(pages.page(&question(1), &span(2, 0, None)).is_some());
-        let empty = Arc::new(Finished { items: 0, ..Arc::into_inner(page(2)).unwrap() });
-        pages.keep(&question(2), span(1, 0, None), &empty);
-        assert!(pages.page(&question(2), &span(1, 0, None)).is_some());
+        let (first, second) = (span(1, 0, None), span(2, 0, None));
+        assert!(!pages.is_wanted(&question(1), first, 1), "it was asked for once");
+        pages.weigh(&question(1), first, &page(100));
+        assert!(pages.page(&question(1), &first).is_none());
+        assert!(!pages.is_wanted(&question(1), second, 1), "once in this edition");
+        assert!(pages.is_wanted(&question(1), second, 1));
+        assert!(pages.is_wanted(&question(2), second, 0));
     }
 
     #[test]
@@ -242,7 +237,8 @@ mod tests {
         (0..1000).for_each(|n| pages.keep_end(&asking(n), now, None));
         let ends = (0..1000).filter(|n| pages.is_end(&asking(*n), None, &now)).count();
         assert!(bounds.contains(&ends), "{ends}");
-        (0..1000).for_each(|n| keep(&pages, &asking(n), now, &page(2)));
+        let pages = Pages::new(MOST as u64, 1 << 20);
+        (0..1000).for_each(|n| pages.keep(&asking(n), now, &page(2)));
         let kept = (0..1000).filter(|n| pages.page(&asking(*n), &now).is_some()).count();
         assert!(bounds.contains(&kept), "{kept}");
     }
@@ -253,7 +249,7 @@ mod tests {
         let pages = Pages::new(MOST, 100 << 10);
         for n in 0..400 {
             let page = page(50_000 + 100 * usize::try_from(n).unwrap());
-            keep(&pages, &question(n), span(1, 0, None), &page);
+            pages.keep(&question(n), span(1, 0, None), &page);
             page.make(Coding::Zstd);
             page.make(Coding::Gzip);
             pages.weigh(&question(n), span(1, 0, None), &page);
@@ -272,7 +268,7 @@ mod tests {
     fn many_polls_are_bounded_too() {
         let pages = Pages::new(1 << 20, 1 << 20);
         for n in 0..100_000 {
-            keep(&pages, &question(n), span(1, 0, None), &page(2));
+            pages.keep(&question(n), span(1, 0, None), &page(2));
         }
         let there = (0..100_000).filter(|n| pages.page(&question(*n), &span(1, 0, None)).is_some()).count();
         assert!((1_000..5_000).contains(&there), "{there}");
@@ -282,7 +278,7 @@ mod tests {
     fn a_page_as_large_as_may_be_is_kept_and_without_memory_none_is() {
         for (octets, kept) in [(64 << 20, true), (1 << 20, false), (0, false)] {
             let pages = Pages::new(octets, 4 << 20);
-            keep(&pages, &question(1), span(1, 0, None), &page(4 << 20));
+            pages.keep(&question(1), span(1, 0, None), &page(4 << 20));
             assert_eq!(pages.page(&question(1), &span(1, 0, None)).is_some(), kept, "{octets}");
         }
     }
@@ -290,7 +286,7 @@ mod tests {
     #[test]
     fn what_is_known_holds_in_its_edition_and_its_time() {
         let pages = Pages::new(1 << 20, 1 << 10);
-        keep(&pages, &question(1), span(7, 10, Some(20)), &page(2));
+        pages.keep(&question(1), span(7, 10, Some(20)), &page(2));
         pages.keep_end(&question(1), span(7, 10, Some(20)), Some(Timestamp::from_micros(5)));
         for (now, holds) in [
             (span(7, 10, None), true),
@@ -310,7 +306,7 @@ mod tests {
     fn another_caller_or_another_question_is_answered_anew() {
         let pages = Pages::new(1 << 20, 1 << 10);
         let (asked, now) = (question(1), span(1, 0, None));
-        keep(&pages, &asked, now, &page(2));
+        pages.keep(&asked, now, &page(2));
         pages.keep_end(&asked, now, None);
         assert!(pages.page(&asked, &now).is_some() && pages.is_end(&asked, None, &now));
         let others = [

@@ -243,9 +243,13 @@ impl Reading {
         let asked = after.unwrap_or(Timestamp::EPOCH);
         let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
         let query = json!({"object": view.id(), "added_after": after, "filter": question.filter}).to_string();
-        let (items, is_late, compressed) = (page.items, page.is_late, Compressed::default());
-        let page = Arc::new(Finished { body: Bytes::from(page.body), items, dates, given, tag, query, compressed });
-        if !is_late {
+        let is_wanted = !page.is_late && pages.is_wanted(question, span, page.items);
+        let (mut body, items, compressed) = (page.body, page.items, Compressed::default());
+        if is_wanted {
+            body.shrink_to_fit();
+        }
+        let page = Arc::new(Finished { body: Bytes::from(body), items, dates, given, tag, query, compressed });
+        if is_wanted {
             pages.keep(question, span, &page);
         }
         Ok(page)
