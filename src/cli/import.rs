@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 /// Objects that are judged and committed together, at most ...
 const OBJECTS: usize = 1000;
-/// ... and octets of them: with one object more is what an import holds in memory of a file.
+/// ... and octets of them: twice this, with one object more, is what an import holds in memory of a file.
 const OCTETS: usize = 8 << 20;
 /// What is read of a file at once, in octets.
 const BUFFER: usize = 256 << 10;
@@ -74,7 +74,7 @@ impl Tally {
         self.failed += status.failures().len();
     }
 
-    /// The same, where so many of what is known were added just before.
+    /// The same, where so many of what is known were added just before; as far as it was met again.
     fn after(self, early: Self) -> Self {
         Self {
             added: self.added + early.added,
@@ -146,7 +146,7 @@ pub(super) fn add(admin: &Administering, org: &str, collection: &str, octets: &[
     let name = Path::new(collection);
     let job = Job { importing: &importing, interruption: &interruption, name, most: usize::MAX };
     let (along, definitions) = job.look_over(octets);
-    let early = job.define(&definitions, &along)?;
+    let early = job.define(&definitions, &along).map_err(|(_, failure)| failure)?;
     match job.add(octets, &along, &Progress::new(name, octets.len() as u64)) {
         (tally, End::Whole | End::Interrupted) => Ok(tally.after(early)),
         (_, End::Failed(failure)) => Err(failure),
@@ -199,7 +199,10 @@ impl Job<'_> {
             return Ok(self.add(BufReader::with_capacity(BUFFER, &file), &Along::default(), &progress()));
         }
         let (along, definitions) = self.look_over(BufReader::with_capacity(BUFFER, &file));
-        let early = self.define(&definitions, &along)?;
+        let early = match self.define(&definitions, &along) {
+            Ok(early) => early,
+            Err((early, failure)) => return Ok((early, End::Failed(failure))),
+        };
         file.rewind().map_err(failed)?;
         let (tally, end) = self.add(BufReader::with_capacity(BUFFER, &file), &along, &progress());
         Ok((tally.after(early), end))
@@ -223,10 +226,13 @@ impl Job<'_> {
 
     /// Adds definitions of markings before what they mark: otherwise all that they mark would be held until they
     /// come, and released at once. When their turn comes they are there already, or fail and are told of.
-    fn define(&self, definitions: &[Bytes], along: &Along) -> Result<Tally, Failure> {
+    fn define(&self, definitions: &[Bytes], along: &Along) -> Result<Tally, (Tally, Failure)> {
         let mut tally = Tally::default();
         for some in definitions.chunks(OBJECTS) {
-            tally.count(&self.importing.add(some, 0, along)?);
+            match self.importing.add(some, 0, along) {
+                Ok(status) => tally.count(&status),
+                Err(error) => return Err((Tally { failed: 0, ..tally }, error.into())),
+            }
         }
         Ok(tally)
     }

@@ -8,7 +8,8 @@
 //! makes the session give one away. It carries its collection, its caller and the caller's
 //! world, so what was checked is what is used. The operator's is [`Administering`].
 //!
-//! What was put together for a caller is kept in memory ([`pages`]), plain and compressed ([`forms`]).
+//! What was put together for a caller is kept in memory ([`pages`]), plain and compressed ([`forms`]). Whether it
+//! may be another one by now is told by a [`State`].
 //!
 //! Nothing here knows HTTP, and nothing here waits: a door that must not block calls from
 //! a thread that may.

@@ -126,7 +126,7 @@ impl Pages {
     }
 
     /// Whether a page is to be kept that has so many items: if this is the second time that it is asked for. Most
-    /// are asked for once, and would only put others out. What has nothing in it is small, and asked for again and again.
+    /// are asked for once, and would only put others out. What has nothing in it is small, and asked for often.
     pub(super) fn is_wanted(&self, question: &Question, span: Span, items: usize) -> bool {
         let is_wanted = items == 0 || self.known(question, &span).is_some();
         if !is_wanted {

@@ -79,7 +79,8 @@ pub struct About {
 }
 
 impl Prepared {
-    /// The form in which the page will go out, to a caller who would have it in this one, and who may take nothing else.
+    /// The form in which the page is to go out, to a caller who would have it in this one, and who may take nothing
+    /// else. Where there is no place to compress it, it goes out as it is all the same.
     pub fn coding(&self, wanted: Coding, nothing_else: bool) -> Coding {
         let is_worth_it = nothing_else || !self.page.is_small();
         if is_worth_it && self.exchange.settings.compression { wanted } else { Coding::Identity }

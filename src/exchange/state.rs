@@ -4,8 +4,8 @@ use super::{Exchange, Prepared, Session};
 use crate::access::permission::CollectionKey;
 use crate::store::StoreError;
 
-/// The state of a collection, and of the registry. While it is the same, a caller is given no more than it was:
-/// what passes by itself only takes away.
+/// The state of a collection, and of the registry. While it is the same, a caller is given no more than it was, but
+/// for this: where a version ends by itself, an older one that was added later may be the last in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     edition: u64,

@@ -60,6 +60,9 @@ pub(super) async fn accept(
     }
 }
 
+/// So many octets of an answer are encrypted, and handed to the system, at once: the usual page of 100 objects.
+const AT_ONCE: usize = 160 << 10;
+
 /// Why there is no connection.
 struct Refused {
     /// In a word, for the metrics.
@@ -95,7 +98,7 @@ async fn handshake(
     };
     let (config, verifier) = made.map_err(|error| other(&error.to_string()))?;
     let accepting = TlsAcceptor::from(Arc::new(config)).accept(socket);
-    let tls = match timeout(door.limits.handshake(), accepting).await {
+    let mut tls = match timeout(door.limits.handshake(), accepting).await {
         Ok(Ok(tls)) => tls,
         Ok(Err(error)) => {
             let key = verifier.and_then(|verifier| verifier.refused());
@@ -103,6 +106,7 @@ async fn handshake(
         }
         Err(late) => return Err(Refused::new("timeout", late)),
     };
+    tls.get_mut().1.set_buffer_limit(Some(AT_ONCE));
     let peer = match verifier {
         None => Peer::without_certificate(address),
         Some(verifier) => {

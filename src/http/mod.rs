@@ -4,9 +4,9 @@
 //! the chain still hold, who is it, and within what limits: [`throttle`]) → [`routes`] (the whole
 //! URL table on one screen) → one file per TAXII noun, a few lines each (typed values in, one call
 //! on a capability, an answer out) → [`answer`] or [`error`], the one place where an error becomes a
-//! status code. [`coding`] negotiates what an answer looks like. [`fallback`] is the listener for
-//! who has no certificate; [`waiting`] is for who asks what is new before there is anything; [`ops`] is the operator's own door; [`client`] is the other side, for the
-//! one command that asks a server.
+//! status code. [`coding`] negotiates what an answer looks like, [`waiting`] (asked for by [`prefer`]) is for who
+//! asks what is new before there is anything. [`fallback`] is the listener for who has no certificate; [`ops`] is
+//! the operator's own door; [`client`] is the other side, for the one command that asks a server.
 //!
 //! No handler names the store, and none decides what a caller may do.
 

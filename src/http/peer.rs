@@ -140,6 +140,8 @@ impl Peer {
     /// Until nothing more comes from the peer. For one who waits, and no more.
     pub(super) async fn left(&self) {
         self.left.notified().await;
+        // It stays so: another request may wait that came with the one before.
+        self.left.notify_one();
     }
 
     /// A request is begun: its head is there, and perhaps a body comes.

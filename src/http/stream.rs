@@ -357,7 +357,8 @@ impl ActixStream for Stream {
 /// What goes out in place of `octets`, if they are an answer that the framework made, and what it says.
 ///
 /// Such an answer has no body and no media type. It is written alone, as what comes of a request is handed over
-/// only once the answer before is out. So it cannot be mistaken for the beginning of an answer of ours: the
+/// only once the answer before is out; or, of a body that is not well-formed, behind the answer of ours that says
+/// so and is the last: nobody reads it there. So it cannot be mistaken for the beginning of an answer of ours: the
 /// errors among those have a media type.
 ///
 /// To the framework, a head that `is_too_long` is one that is not well-formed.

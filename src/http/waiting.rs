@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::error::Problem;
 use super::limits::Limits;
 use super::metrics::Metrics;
-use super::{Asked, Door, prefer};
+use super::{Asked, Door, body, prefer};
 use crate::access::credential::CredentialKey;
 use crate::access::permission::CollectionKey;
 use crate::exchange::{Exchange, Prepared, Session, State};
@@ -34,6 +34,11 @@ const LOOK: Duration = Duration::from_millis(10);
 /// again, in somewhat less time. So however much happens that they do not see, it leaves time for others.
 const EACH: Duration = Duration::from_micros(10);
 
+/// After a look that found nothing, a request rests for so many times as long as that took.
+const REST: u32 = 9;
+/// It rests for no longer, so that a server that stops need not wait for it.
+const MOST_REST: Duration = Duration::from_secs(2);
+
 /// A page of what was added after a time; if there is nothing in it and the caller would wait, then once there is.
 /// `find` puts it together for the caller as it is then.
 pub(super) async fn page(
@@ -42,8 +47,10 @@ pub(super) async fn page(
     page: Prepared,
     find: impl Fn(&Session) -> Result<Prepared, Problem>,
 ) -> Result<Answer, Problem> {
-    // Only who names a place in the order, and not one within a crawl, asks for what is new.
-    let is_poll = query.added_after.is_some() && query.next.is_none() && asked.head.method == Method::GET;
+    // Only who names a place in the order, and not one within a crawl, asks for what is new. A body that nobody wants
+    // is not kept in memory for as long as a wait takes.
+    let asks_what_is_new = query.added_after.is_some() && query.next.is_none();
+    let is_poll = asks_what_is_new && asked.head.method == Method::GET && !body::is_declared(asked.head);
     let Some(seconds) = prefer::wait(asked.lines(&PREFER)).filter(|_| is_poll) else {
         return Ok(asked.page(page).await?.preferred(None));
     };
@@ -78,11 +85,7 @@ async fn wait(
     drop(page);
     loop {
         let is_new = match asked.door.waiters.listen(&asked.door.exchange, collection, seen)? {
-            Heard::News => {
-                // Not at once: others have their turn, however often there is news.
-                sleep(LOOK).await;
-                Instant::now() < end
-            }
+            Heard::News => Instant::now() < end,
             Heard::Nothing(mut state) => tokio::select! {
                 is_new = changes(&mut state, seen) => is_new,
                 () = asked.peer.left() => false,
@@ -90,12 +93,17 @@ async fn wait(
             },
             Heard::Over => false,
         };
+        let found = Instant::now();
         let session = asked.renewed()?.asking_like(&asked.session);
         let page = find(&session)?;
         if !is_new || !page.is_empty() {
             return Ok((session, page));
         }
         seen = session.state(&page);
+        drop(page);
+        // Others have their turn, however often there is news, and however long it takes to find nothing in it.
+        let rest = LOOK.max(found.elapsed().saturating_mul(REST)).min(MOST_REST);
+        sleep_until(end.min(Instant::now() + rest)).await;
     }
 }
 

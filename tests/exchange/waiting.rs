@@ -227,6 +227,9 @@ fn who_asks_for_no_wait_or_where_there_is_none_is_answered_at_once() {
     for path in [collection(RW), "/taxii2/".to_owned(), "/api1/".to_owned()] {
         assert_eq!(reader.get_with(&path, &prefer).must_be(200).header("preference-applied"), None);
     }
+    // A body that nobody wants.
+    let answer = reader.send("GET", &empty, &prefer, Some(b"12345"));
+    assert_eq!(answer.header("preference-applied"), None, "{}", answer.status);
     // Something is there.
     let answer = poll(&reader, &objects(RW), BEFORE, "foo=bar; x, WAIT = \"600\"; y").must_be(200);
     assert_eq!((answer.ids().len(), applied(&answer)), (7, Some("wait=60")));

@@ -1,6 +1,6 @@
 //! The embedded engine: `SQLite`, one file, durable.
 //!
-//! One thread owns the write connection and drains a bounded queue ([`writer`]);
+//! One thread owns the write connection and drains a bounded queue ([`writer`]) of jobs ([`job`]);
 //! readers borrow a connection each. What is stored where: [`schema`]. The statement
 //! behind every read: [`scan`]. What is known without one: [`watch`].
 

@@ -30,7 +30,7 @@ const HURRY: Duration = Duration::from_millis(10);
 /// How long an entry that nobody waits for may wait for a transaction to go with.
 const FLUSH: Duration = Duration::from_millis(200);
 /// While several wait for the trail, it is written this often: one fsync is for all of them.
-const GATHER: Duration = Duration::from_micros(500);
+const GATHER: Duration = Duration::from_millis(1);
 /// The trail's end is signed this long after it was signed last, if there are new entries ...
 const SIGN: Duration = Duration::from_mins(1);
 /// ... or once there are so many.
