@@ -151,7 +151,9 @@ impl Sqlite {
 
     fn connect_reader(&self) -> Result<Connection, StoreError> {
         let connection = connect(&self.path)?;
-        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192")?;
+        // Not by a map of the file: whenever the writer has committed, and it does for each page that goes out, the
+        // engine throws a reader's map away, and to map pages anew costs more than to read them.
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192; PRAGMA mmap_size = 0")?;
         Ok(connection)
     }
 }
