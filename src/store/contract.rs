@@ -366,6 +366,16 @@ rules! {
         assert_eq!(bench.push_as(of(ANNA), false, &[&version(INDICATOR, 4, Level::Clear)]).failures(), []);
     }
 
+    fn an_id_is_its_declarers_whatever_is_added_beside(bench) {
+        let of = |who| bench.world(who, Level::Red);
+        assert_eq!(bench.push_as(of(BERT), false, &[&version(INDICATOR, 1, Level::Clear)]).failures(), []);
+        assert_eq!(bench.delete(of(ANNA), true, INDICATOR, ""), Deleted::Versions(1));
+        let [declared, another] = [(2, 3), (3, 4)].map(|(n, says)| says_more(&version(INDICATOR, n, Level::Clear), says));
+        assert_eq!(bench.push_as(of(ANNA), true, &[&declared, &another]).failures(), []);
+        assert_eq!(failures(&bench.push_as(of(BERT), false, &[&version(INDICATOR, 4, Level::Clear)])), [super::admission::NOT_YOURS]);
+        assert_eq!(bench.push_as(of(ANNA), false, &[&version(INDICATOR, 5, Level::Clear)]).failures(), []);
+    }
+
     fn an_edition_says_when_the_next_entry_ends(bench) {
         let ends = |n: u32| format!(r#""tlp":"green","start_date":"2020-01-01T00:00:00Z","end_date":"2025-10-09T09:0{n}:00Z""#);
         let end = |n: u32| Timestamp::parse(&format!("2025-10-09T09:0{n}:00Z"));

@@ -7,9 +7,9 @@ use crate::access::permission::World;
 use crate::access::terms::Terms;
 use crate::stix::head::Spec;
 use crate::stix::json::Digest;
-use crate::store::StoreError;
 use crate::store::admission::{Addition, Held, Latest, Table};
 use crate::store::hold::{self, Hold, Reach, Rows, Span, Subject, Until, Version};
+use crate::store::{Declared, StoreError};
 use crate::taxii::timestamp::Timestamp;
 use uuid::Uuid;
 
@@ -83,7 +83,10 @@ impl Shelf {
     fn insert_one(&mut self, addition: &Addition<'_>) {
         let head = &addition.candidate.head;
         if head.version.is_some() && !head.predefined {
-            self.owners.insert(head.id.to_string(), addition.owner);
+            let owner = self.owners.entry(head.id.to_string()).or_insert(addition.owner);
+            if addition.candidate.declared == Declared::Submitters {
+                *owner = addition.owner;
+            }
         }
         self.newest = addition.date_added;
         self.edition += 1;
