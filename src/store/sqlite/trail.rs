@@ -216,6 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn where_several_wait_the_writer_looks_again_unasked_until_nobody_does() {
+        let waiting = |count: usize| {
+            let mut notes = Notes::default();
+            notes.keep(entry("nobody waits for this"));
+            let told = (0..count).map(|_| channel());
+            let told: Vec<_> = told.map(|(done, told)| (notes.keep_for(entry(""), done), told)).collect();
+            (notes, told)
+        };
+        let mut notes = Notes::default();
+        for (written, since, is_crowded) in [(1, 0, false), (2, 0, true), (0, 0, false), (0, 1, true), (1, 0, false)] {
+            let (written, since) = (waiting(written), waiting(since));
+            notes.take();
+            notes.join(since.0);
+            notes.expect(&written.0);
+            assert_eq!(notes.is_crowded(), is_crowded, "{} {}", written.1.len(), since.1.len());
+        }
+    }
+
+    #[test]
     fn when_writing_fails_who_waits_is_told_and_the_others_wait_on_in_their_order() {
         let (mut notes, mut since) = (Notes::default(), Notes::default());
         let (done, mut told) = channel();

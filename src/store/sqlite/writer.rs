@@ -210,6 +210,8 @@ struct Thread {
     behind: bool,
     /// When the log last said that nothing can be written, while that is so.
     failing: Option<Instant>,
+    /// [`HURRY`].
+    hurry: Duration,
 }
 
 /// What a transaction did.
@@ -230,6 +232,7 @@ impl Thread {
             unsigned: 0,
             behind: false,
             failing: None,
+            hurry: HURRY,
         }
     }
 
@@ -347,7 +350,7 @@ impl Thread {
         let is_for_the_trail_only = group.is_empty() && trail.appended == 0;
         let mut outcomes = Vec::with_capacity(group.len());
         for job in group {
-            if !outcomes.is_empty() && begun.elapsed() >= HURRY && self.shared.notes().is_awaited() {
+            if !outcomes.is_empty() && begun.elapsed() >= self.hurry && self.shared.notes().is_awaited() {
                 break;
             }
             let outcome = match job.begins() {
@@ -442,6 +445,30 @@ mod tests {
         drop(other);
         assert_eq!(turn_a_minute_later(), 1);
         assert_eq!(turn_a_minute_later(), 1, "it is signed once");
+    }
+
+    #[test]
+    fn the_rest_of_a_group_is_left_when_it_takes_long_and_somebody_waits_for_the_trail() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Sqlite::create(directory.path(), Clock::system()).unwrap());
+        let connection = super::super::connect(&directory.path().join(super::super::FILE)).unwrap();
+        let mut server = Thread::new(connection, Clock::system(), Arc::default());
+        let group = [(); 3].map(|()| Job::new(Work::Tend(sync_channel(1).0), &Arc::default()));
+        for (hurry, is_awaited, done) in
+            [(Duration::ZERO, true, 1), (Duration::ZERO, false, 3), (Duration::from_hours(1), true, 3)]
+        {
+            server.hurry = hurry;
+            let (told, recorded) = tokio::sync::oneshot::channel();
+            if is_awaited {
+                let entry =
+                    audit::Entry { at: Timestamp::EPOCH, actor: audit::Actor::default(), action: audit::Action::Stop };
+                server.shared.notes().keep_for(entry, told);
+            }
+            let mut notes = Notes::default();
+            let turn = server.transact(&group, &mut notes, false, false).unwrap();
+            assert_eq!((turn.outcomes.len(), turn.appended), (done, u64::from(is_awaited)), "{hurry:?}");
+            drop(recorded);
+        }
     }
 
     #[test]
