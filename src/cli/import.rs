@@ -29,7 +29,8 @@ const BUFFER: usize = 256 << 10;
 const INTERRUPTED: u8 = 130;
 
 /// Adds the objects of files to a collection. Files may be larger than memory; what is added stays added when the
-/// command is interrupted, and the same command again adds what is missing.
+/// command is interrupted, and the same command again adds what is missing. Ctrl-C interrupts it once the objects at
+/// hand are in, a second one at once.
 #[derive(Debug, Args)]
 pub(super) struct Import {
     /// The collection's alias or id.
@@ -145,7 +146,7 @@ pub(super) fn add(admin: &Administering, org: &str, collection: &str, octets: &[
     let interruption = Interruption::never();
     let name = Path::new(collection);
     let job = Job { importing: &importing, interruption: &interruption, name, most: usize::MAX };
-    let (along, definitions) = job.look_over(octets);
+    let (along, definitions) = job.look_over(octets, &Progress::looking_over(name, octets.len() as u64));
     let early = job.define(&definitions, &along).map_err(|(_, failure)| failure)?;
     match job.add(octets, &along, &Progress::new(name, octets.len() as u64)) {
         (tally, End::Whole | End::Interrupted) => Ok(tally.after(early)),
@@ -191,27 +192,32 @@ impl Job<'_> {
             return Ok(self.add(input, &Along::default(), &Progress::new(self.name, 0)));
         }
         let failed = |error: std::io::Error| Failure::new(format!("{}: {error}", self.name.display()));
-        let mut file = File::open(self.name).map_err(failed)?;
+        let file = File::open(self.name).map_err(failed)?;
         let about = file.metadata().map_err(failed)?;
-        let progress = || Progress::new(self.name, about.len());
+        let input = || BufReader::with_capacity(BUFFER, &file);
         // A pipe cannot be gone over twice.
         if !about.is_file() {
-            return Ok(self.add(BufReader::with_capacity(BUFFER, &file), &Along::default(), &progress()));
+            return Ok(self.add(input(), &Along::default(), &Progress::new(self.name, 0)));
         }
-        let (along, definitions) = self.look_over(BufReader::with_capacity(BUFFER, &file));
+        let (along, definitions) = self.look_over(input(), &Progress::looking_over(self.name, about.len()));
         let early = match self.define(&definitions, &along) {
             Ok(early) => early,
             Err((early, failure)) => return Ok((early, End::Failed(failure))),
         };
-        file.rewind().map_err(failed)?;
-        let (tally, end) = self.add(BufReader::with_capacity(BUFFER, &file), &along, &progress());
+        (&file).rewind().map_err(failed)?;
+        let (tally, end) = self.add(input(), &along, &Progress::new(self.name, about.len()));
         Ok((tally.after(early), end))
     }
 
     /// What objects may refer to, and the definitions of markings, as many as may be held in memory.
-    fn look_over(&self, input: impl BufRead) -> (Along, Vec<Bytes>) {
-        let pieces = Pieces::of(input, self.most).map_while(Result::ok);
-        let texts = pieces.take_while(|_| !self.interruption.is_there()).filter_map(|piece| piece.text);
+    fn look_over(&self, input: impl BufRead, progress: &Progress) -> (Along, Vec<Bytes>) {
+        let pieces = Pieces::of(input, self.most).map_while(Result::ok).zip(1..);
+        let pieces = pieces.take_while(|_| !self.interruption.is_there()).inspect(|(piece, objects)| {
+            if objects % OBJECTS == 0 {
+                progress.set(*objects, piece.octet);
+            }
+        });
+        let texts = pieces.filter_map(|(piece, _)| piece.text);
         let (mut definitions, mut octets) = (Vec::new(), 0);
         let along = texts
             .inspect(|text| {
@@ -221,6 +227,7 @@ impl Job<'_> {
                 }
             })
             .collect();
+        progress.end();
         (along, definitions)
     }
 

@@ -17,20 +17,30 @@ const LINE: Duration = Duration::from_secs(10);
 /// How far the import of a file is.
 pub(super) struct Progress {
     name: String,
+    /// What is done beside adding objects, if anything.
+    doing: &'static str,
     /// How large the file is; 0: nobody knows.
     octets: u64,
     bar: ProgressBar,
     begun: Instant,
-    lines: Cell<u32>,
+    /// When there was a line last.
+    told: Cell<Instant>,
 }
 
 impl Progress {
+    /// Of a file that has so many octets, of which objects are added.
     pub(super) fn new(name: &Path, octets: u64) -> Self {
         let bar = ProgressBar::new(octets);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}") {
             bar.set_style(style);
         }
-        Self { name: name.display().to_string(), octets, bar, begun: stopwatch(), lines: Cell::new(0) }
+        let (begun, told) = (stopwatch(), Cell::new(stopwatch()));
+        Self { name: name.display().to_string(), doing: "", octets, bar, begun, told }
+    }
+
+    /// Of a file that is only looked over.
+    pub(super) fn looking_over(name: &Path, octets: u64) -> Self {
+        Self { doing: "looked over ", ..Self::new(name, octets) }
     }
 
     /// So many objects are done with, and so many octets read.
@@ -40,9 +50,8 @@ impl Progress {
             self.bar.set_message(self.sentence(objects, octets, self.begun.elapsed()));
             return;
         }
-        let due = LINE * (self.lines.get() + 1);
-        if self.begun.elapsed() >= due {
-            self.lines.set(self.lines.get() + 1);
+        if self.told.get().elapsed() >= LINE {
+            self.told.set(stopwatch());
             // It is for whoever looks, if anybody does.
             let _ = warn(&format!("{}: {}", self.name, self.sentence(objects, octets, self.begun.elapsed())));
         }
@@ -53,7 +62,7 @@ impl Progress {
         let objects = objects as u64;
         let rate = u128::from(objects) * 1000 / took.as_millis().max(1);
         let rate = HumanCount(u64::try_from(rate).unwrap_or(u64::MAX));
-        let done = format!("{} objects, {rate}/s, {}", HumanCount(objects), HumanBytes(octets));
+        let done = format!("{}{} objects, {rate}/s, {}", self.doing, HumanCount(objects), HumanBytes(octets));
         if octets == 0 || octets > self.octets {
             return done;
         }
@@ -121,5 +130,7 @@ mod tests {
             "600,000 objects, 10,000/s, 1.00 GiB of 4.00 GiB, 3 minutes left"
         );
         assert_eq!(of(0).sentence(1, 10, took), "1 objects, 0/s, 10 B");
+        let looking = Progress::looking_over(Path::new("in.json"), 0);
+        assert_eq!(looking.sentence(60, 10, took), "looked over 60 objects, 1/s, 10 B");
     }
 }
