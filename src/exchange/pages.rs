@@ -125,9 +125,10 @@ impl Pages {
         matches!(self.known(&end, now), Some(Known::NothingAfter(end)) if end <= after)
     }
 
-    /// Whether a page is to be kept that has so many items: if this is the second time that it is asked for. Most
-    /// are asked for once, and would only put others out. What has nothing in it is small, and asked for often.
-    pub(super) fn is_wanted(&self, question: &Question, span: Span, items: usize) -> bool {
+    /// Marks a question as asked, and tells whether its answer, which has so many items, is to be kept: from the
+    /// second time on. Most pages are asked for once, and would only put others out. What has nothing in it is small,
+    /// and asked for often.
+    pub(super) fn ask(&self, question: &Question, span: Span, items: usize) -> bool {
         let is_wanted = items == 0 || self.known(question, &span).is_some();
         if !is_wanted {
             self.insert(question.clone(), span, 0, Known::Asked);
@@ -212,12 +213,12 @@ mod tests {
     fn a_page_is_kept_for_who_asks_again_and_one_with_nothing_in_it_at_once() {
         let pages = Pages::new(1 << 20, 1 << 10);
         let (first, second) = (span(1, 0, None), span(2, 0, None));
-        assert!(!pages.is_wanted(&question(1), first, 1), "it was asked for once");
+        assert!(!pages.ask(&question(1), first, 1), "it was asked for once");
         pages.weigh(&question(1), first, &page(100));
         assert!(pages.page(&question(1), &first).is_none());
-        assert!(!pages.is_wanted(&question(1), second, 1), "once in this edition");
-        assert!(pages.is_wanted(&question(1), second, 1));
-        assert!(pages.is_wanted(&question(2), second, 0));
+        assert!(!pages.ask(&question(1), second, 1), "once in this edition");
+        assert!(pages.ask(&question(1), second, 1));
+        assert!(pages.ask(&question(2), second, 0));
     }
 
     #[test]

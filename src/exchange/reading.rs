@@ -244,7 +244,7 @@ impl Reading {
         let asked = after.unwrap_or(Timestamp::EPOCH);
         let dates = (page.first.unwrap_or(asked), page.last.unwrap_or(asked));
         let query = json!({"object": view.id(), "added_after": after, "filter": question.filter}).to_string();
-        let is_wanted = !page.is_late && pages.is_wanted(question, span, page.items);
+        let is_wanted = !page.is_late && pages.ask(question, span, page.items);
         let (mut body, items, compressed) = (page.body, page.items, Compressed::default());
         if is_wanted {
             body.shrink_to_fit();

@@ -8,6 +8,7 @@
 
 use clap::Args;
 use entente::clock::stopwatch;
+use entente::store::sqlite::PRAGMAS;
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection};
 use serde_json::json;
@@ -39,21 +40,10 @@ const TABLES: [(&str, &str); 5] =
 /// The rows of an envelope, by table.
 type Rows<'r> = [&'r [Row]; TABLES.len()];
 
-/// As `store/sqlite` has them.
-const SETTINGS: &str = "
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA mmap_size = 2147418112;
-    PRAGMA cache_size = -32768;
-    PRAGMA wal_autocheckpoint = 8000;
-    PRAGMA foreign_keys = ON;
-    PRAGMA trusted_schema = OFF;
-";
-
 impl Bare {
     pub(super) fn run(&self) {
         let mut connection = Connection::open(&self.store).unwrap();
-        connection.execute_batch(SETTINGS).unwrap();
+        connection.execute_batch(PRAGMAS).unwrap();
         let rows = TABLES.map(|(table, by)| self.prepared(&connection, table, by));
         let [bodies, .., statuses, _] = rows.each_ref().map(Vec::len);
         assert_eq!(bodies, statuses * self.objects, "each envelope brought so many objects");

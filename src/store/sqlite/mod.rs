@@ -20,6 +20,7 @@ mod writer;
 pub use ledger::Ledger;
 #[cfg(test)]
 pub(super) use scan::plan;
+pub use schema::PRAGMAS;
 #[cfg(test)]
 pub(super) use schema::{of_schema, of_schema_from};
 

@@ -46,7 +46,7 @@ pub(super) const ANYBODY: i64 = 0;
 /// Each connection's settings. WAL: readers and the writer do not wait for each other.
 /// FULL: a commit is on disk when it returns. The log may grow to 128 MiB before it is brought into the file: pages of
 /// indexes that many commits touch are then written there once.
-pub(super) const PRAGMAS: &str = "
+pub const PRAGMAS: &str = "
     PRAGMA page_size = 16384;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
