@@ -67,13 +67,6 @@ fn beyond<'o>(subject: &Subject<'o>) -> impl Iterator<Item = &'o String> {
     names.filter(move |name| !super::names::is_reserved(object_type, name))
 }
 
-/// Those of them that nothing accounts for: a type without a schema has properties of its own, and
-/// those beside a top-level extension may be the extension's.
-fn unaccounted<'o>(subject: &Subject<'o>) -> impl Iterator<Item = &'o String> {
-    let accounted = subject.known.is_none() || subject.is_extended_by("toplevel-property-extension");
-    beyond(subject).filter(move |name| !accounted && is_proper(name))
-}
-
 /// Letters, digits and underscores, the first a letter. Only `id` is as short as it is.
 fn is_proper(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
@@ -83,28 +76,37 @@ fn is_proper(name: &str) -> bool {
 
 const NO_NAME: &str = "is no name for a property: 3 to 250 of a-z, 0-9 and _, the first a letter";
 
+/// As [`properties`] does, but nothing else.
 pub(super) fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for name in beyond(subject).filter(|name| !is_proper(name)) {
+    improper(beyond(subject).filter(|name| !is_proper(name)), report);
+}
+
+fn improper<'o>(names: impl Iterator<Item = &'o String>, report: &mut Report<'_>) {
+    for name in names {
         if !report.has_enough_of(&PROPERTY_NAME) {
             report.find(&PROPERTY_NAME, step(name), NO_NAME);
         }
     }
 }
 
+/// The names of custom properties, and that there are some. Most objects have none: so they are looked for once.
 pub(super) fn properties(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for name in unaccounted(subject) {
+    let (proper, others): (Vec<&String>, Vec<&String>) = beyond(subject).partition(|name| is_proper(name));
+    improper(others.into_iter(), report);
+    // A type without a schema has properties of its own, and those beside a top-level extension may be the extension's.
+    if proper.is_empty() || subject.known.is_none() || subject.is_extended_by("toplevel-property-extension") {
+        return;
+    }
+    for name in &proper {
         if !report.has_enough_of(&PROPERTY) {
             report.find(&PROPERTY, step(name), format!("is no property of {}: use an extension", subject.object_type));
         }
     }
-}
-
-/// Where custom properties are refused whatever their names are, this has nothing to add.
-pub(super) fn property_prefixes(subject: &Subject<'_>, report: &mut Report<'_>) {
+    // Where custom properties are refused whatever their names are, there is nothing to add.
     if report.wants(&PROPERTY) {
         return;
     }
-    for name in unaccounted(subject).filter(|name| !name.starts_with("x_")) {
+    for name in proper.iter().filter(|name| !name.starts_with("x_")) {
         if !report.has_enough_of(&PROPERTY_PREFIX) {
             let message = format!("is no property of {}, and its name does not begin with x_", subject.object_type);
             report.find(&PROPERTY_PREFIX, step(name), message);

@@ -130,7 +130,7 @@ impl<'o> Subject<'o> {
 
 /// Holds an object against every rule of this room.
 pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
-    const CHECKS: [fn(&Subject<'_>, &mut Report<'_>); 22] = [
+    const CHECKS: [fn(&Subject<'_>, &mut Report<'_>); 20] = [
         nothing,
         time::order,
         identifier::deterministic,
@@ -146,9 +146,7 @@ pub(super) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
         relationship::relationship_type,
         extension::new_type,
         extension::content,
-        custom::names,
         custom::properties,
-        custom::property_prefixes,
         custom::object_type,
         custom::type_prefix,
         custom::extensions,
