@@ -7,7 +7,7 @@ use super::proof::certificate::Name;
 use crate::taxii::timestamp::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 
 pub use ipnet::IpNet;
@@ -33,7 +33,9 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        // Digit by digit: each text that is stored is named like this, and formatted numbers cost 1 % of a push.
+        let digits = self.0.iter().flat_map(|octet| [octet >> 4, octet & 0xf]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).try_for_each(|digit| f.write_char(digit))
     }
 }
 

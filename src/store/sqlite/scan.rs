@@ -9,6 +9,7 @@ use crate::taxii::filter::{Filter, Versions};
 use crate::taxii::timestamp::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ToSql};
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 /// Hands the scan's rows to `take`, in ascending order of `date_added`, until it breaks.
@@ -47,7 +48,7 @@ fn rows(
     while let Some(row) = rows.next()? {
         let date_added = Timestamp::from_micros(row.get(0)?);
         let received = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-        let shown = received.map_or_else(|| date_added.to_string(), str::to_owned);
+        let shown = received.map_or_else(|| Cow::from(date_added.to_string()), Cow::from);
         let row = Row {
             date_added,
             id: row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?,
