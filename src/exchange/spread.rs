@@ -148,6 +148,7 @@ mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Barrier;
+    use std::sync::atomic::AtomicBool;
 
     fn texts(count: usize, octets: usize) -> Vec<Bytes> {
         (0..count).map(|n| vec![u8::try_from(n % 251).unwrap(); octets].into()).collect()
@@ -196,13 +197,14 @@ mod tests {
         const LONG: usize = 60;
         let places = Places::so_many(1);
         let (begun, pieces, before) = (Barrier::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
+        let is_done = AtomicBool::new(false);
         let long = |first: usize, _: &[Bytes]| {
             if first == 0 {
                 begun.wait();
-                // The other one waits by now, or soon.
-                while places.queue().waiting.is_empty() {
-                    thread::yield_now();
-                }
+            }
+            // The other one waits by now, or soon, or has what it came for.
+            while places.queue().waiting.is_empty() && !is_done.load(Ordering::SeqCst) {
+                thread::yield_now();
             }
             pieces.fetch_add(1, Ordering::SeqCst);
         };
@@ -212,6 +214,7 @@ mod tests {
             places.spread(&texts(3, PIECE), |_, _| {
                 before.fetch_max(pieces.load(Ordering::SeqCst), Ordering::SeqCst);
             });
+            is_done.store(true, Ordering::SeqCst);
             assert!((1..=4).contains(&before.load(Ordering::SeqCst)), "{before:?} of {LONG} came first");
         });
     }
