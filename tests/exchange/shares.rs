@@ -179,6 +179,9 @@ fn answers_that_are_not_taken_count_as_their_credentials() {
     lazy.iter_mut().for_each(|lazy| lazy.write_all(asking.repeat(12).as_bytes()).unwrap());
     until(|| reader.get(&objects(RW)).status == 503);
     told(reader.get(&objects(RW)), 503, "octets_in_flight_per_credential");
+    // Before it is compressed, it is as large.
+    let compressed = reader.get_with(&objects(RW), &[("Accept-Encoding", "zstd")]);
+    told(compressed, 503, "octets_in_flight_per_credential");
     writer.get(&objects(RW)).must_be(200);
     drop(lazy);
     until(|| reader.get(&objects(RW)).status == 200);
