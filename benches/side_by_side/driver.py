@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import threading
 import time
@@ -15,7 +16,8 @@ SECONDS_AT_MOST = 600
 
 @dataclass
 class Measured:
-    """One measurement of one server: CPU of all its processes, rate and times of answers."""
+    """One measurement of one server: CPU of all its processes, rate and times of answers, and octets of an
+    answer, and what was read from disk for one, as the page cache of the system did not have it."""
 
     requests: int
     seconds: float
@@ -24,6 +26,7 @@ class Measured:
     p50: float
     p99: float
     octets: float
+    from_disk: float
     outcomes: dict
     agreed: dict
     memory: dict = field(default_factory=dict)
@@ -98,22 +101,22 @@ class Driver:
             ready = load.stdout.readline()
             assert ready, f"{' '.join(command)}: {load.stderr.read()}"
             with Memory(server) as memory:
-                before = server.cpu()
+                before, read_before = server.cpu(), from_disk(server.pids())
                 load.stdin.write("\n")
                 load.stdin.flush()
                 result = load.stdout.readline()
                 assert result, f"{' '.join(command)}: {load.stderr.read()}"
                 time.sleep(SECONDS_AFTER)
-                cpu = server.cpu() - before
+                cpu, read = server.cpu() - before, from_disk(server.pids()) - read_before
             load.wait(timeout=SECONDS_AT_MOST)
         finally:
             watchdog.cancel()
             load.kill()
             load.communicate()
-        return _measured(json.loads(ready), json.loads(result), cpu, memory.most)
+        return _measured(json.loads(ready), json.loads(result), cpu, read, memory.most)
 
 
-def _measured(agreed, result, cpu_nanos, memory):
+def _measured(agreed, result, cpu_nanos, read, memory):
     requests = result["requests"]
     return Measured(
         requests=requests,
@@ -123,6 +126,7 @@ def _measured(agreed, result, cpu_nanos, memory):
         p50=result["p50"],
         p99=result["p99"],
         octets=result["octets"] / max(requests, 1),
+        from_disk=read / max(requests, 1),
         outcomes=result["outcomes"],
         agreed=agreed,
         memory=memory,
@@ -195,6 +199,12 @@ def memory(pids):
             if kind in total:
                 total[kind] += int(value.split()[0]) * 1024
     return total
+
+
+def from_disk(pids):
+    """What processes have read from disk, in octets."""
+    told = "".join(Path(f"/proc/{pid}/io").read_text() for pid in pids)
+    return sum(int(octets) for octets in re.findall(r"^read_bytes: (\d+)", told, re.MULTILINE))
 
 
 def family(pid):

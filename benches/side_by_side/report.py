@@ -4,6 +4,8 @@ import re
 from statistics import median
 
 MIB = 1 << 20
+# What is read from disk for an answer is told if it is this much, in octets: half a page of the store.
+MENTIONED = 8 << 10
 BIG, SMALL = 1_000_000, 20_000
 # CPU for a first page of 100 at 20,000 objects, in milliseconds, as measured once on two cores over
 # mTLS: of nginx with the same bytes as a static file, and of two servers with PostgreSQL.
@@ -79,6 +81,8 @@ class Size:
                 cells.append(f"{median(ratios):.2f}{spread}")
             if amiss := self.amiss(key):
                 cells[0] += f" – {amiss}"
+            if (read := self.middle(key, "entente", "from_disk")) >= MENTIONED:
+                cells[0] += f" – {read / 1024:.0f} KiB of each from disk"
             lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines)
 

@@ -131,6 +131,8 @@ class Size:
     def _round(self, number, work, nginx):
         reader, seconds = self.entente.reader, self.chosen.seconds
         targets = work.part(number, self.chosen.rounds)
+        # nginx's file is in memory, too.
+        self.entente.warm()
 
         def entente():
             server = self.entente.process

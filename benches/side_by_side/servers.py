@@ -19,6 +19,8 @@ TAXII = "application/taxii+json;version=2.1"
 HERE = Path(__file__).resolve().parent
 SECONDS_TO_START = 120
 SECONDS_TO_STOP = 60
+# What is read of a file at once, in octets.
+PART = 16 << 20
 ROOT, PRODUCER, READER = "api", "producer", "reader"
 # As objects.rs has it.
 CREATOR = "identity--0c9a51f1-6f36-4a4e-9d8a-1f0f5f4a2b11"
@@ -284,6 +286,12 @@ class Entente:
     @property
     def store(self):
         return self.folder / "data" / "entente.db"
+
+    def warm(self):
+        """Has the system read the store into its page cache."""
+        with self.store.open("rb") as file:
+            while file.read(PART):
+                pass
 
     def octets(self):
         """The size of the store on disk, while no server runs."""
