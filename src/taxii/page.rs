@@ -86,7 +86,8 @@ pub struct Bounds {
     pub items: usize,
     /// Octets of the items together. One larger item is a page of its own.
     pub octets: usize,
-    /// From its beginning. A page with something in it ends when it has taken longer.
+    /// From its beginning. A page with something in it ends when it has taken longer. One with nothing in it yet goes
+    /// on: a page that is empty and has a next one is taken for the end by some clients, and by others for no page.
     pub time: Duration,
 }
 
