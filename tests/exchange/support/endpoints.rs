@@ -52,6 +52,11 @@ impl Endpoint {
         actor.send("POST", &self.path, &headers, Some(envelope(&[indicator(900, 1)]).as_bytes()))
     }
 
+    /// Whether a caller may wait for something new there.
+    pub fn may_wait(&self) -> bool {
+        self.method == "GET" && ["/objects/", "/manifest/"].iter().any(|list| self.path.ends_with(list))
+    }
+
     /// What a request that goes well is answered with.
     pub fn good(&self) -> u16 {
         if self.method == "POST" { 202 } else { 200 }
