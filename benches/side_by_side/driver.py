@@ -60,7 +60,7 @@ class Driver:
     def wait(self, server, client, target, connections, seconds):
         """A crowd that waits. It is driven line by line: see driver/waiting.rs."""
         what = ("--connections", connections, "--target", target, "--seconds", seconds)
-        return Crowd(self._command("wait", server, client, *what))
+        return Run(self._command("wait", server, client, *what))
 
     def push(self, server, client, target, objects, seed, most, seconds):
         """Pushes envelopes over 8 connections until each is answered: durable."""
@@ -91,29 +91,15 @@ class Driver:
         return [str(word) for word in (self._program, kind, *peer, *who, *arguments)]
 
     def _load(self, kind, server, client, *arguments):
-        command = self._command(kind, server, client, *arguments)
-        load = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        watchdog = threading.Timer(SECONDS_AT_MOST, load.kill)
-        watchdog.start()
-        try:
-            ready = load.stdout.readline()
-            assert ready, f"{' '.join(command)}: {load.stderr.read()}"
+        with Run(self._command(kind, server, client, *arguments)) as load:
+            agreed = load.told()
             with Memory(server) as memory:
                 before, read_before = server.cpu(), from_disk(server.pids())
-                load.stdin.write("\n")
-                load.stdin.flush()
-                result = load.stdout.readline()
-                assert result, f"{' '.join(command)}: {load.stderr.read()}"
+                load.go_on()
+                result = load.told()
                 time.sleep(SECONDS_AFTER)
                 cpu, read = server.cpu() - before, from_disk(server.pids()) - read_before
-            load.wait(timeout=SECONDS_AT_MOST)
-        finally:
-            watchdog.cancel()
-            load.kill()
-            load.communicate()
-        return _measured(json.loads(ready), json.loads(result), cpu, read, memory.most)
+        return _measured(agreed, result, cpu, read, memory.most)
 
 
 def _measured(agreed, result, cpu_nanos, read, memory):
@@ -133,10 +119,11 @@ def _measured(agreed, result, cpu_nanos, read, memory):
     )
 
 
-class Crowd:
-    """The driver, with a crowd that waits."""
+class Run:
+    """The driver at work: it tells how far it is, line by line, and goes on when it is told to."""
 
     def __init__(self, command):
+        self._command = command
         self._driver = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -154,7 +141,7 @@ class Crowd:
     def told(self):
         """What it says next."""
         line = self._driver.stdout.readline()
-        assert line, self._driver.stderr.read()
+        assert line, f"{' '.join(self._command)}: {self._driver.stderr.read()}"
         return json.loads(line)
 
     def go_on(self):
