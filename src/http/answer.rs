@@ -14,8 +14,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 const DATE_ADDED_FIRST: HeaderName = HeaderName::from_static("x-taxii-date-added-first");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 const DATE_ADDED_LAST: HeaderName = HeaderName::from_static("x-taxii-date-added-last");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// What answers depend on, beside the URL.
 pub(super) const VARY_BY: &str = "Accept, Accept-Encoding, Authorization";

@@ -76,7 +76,7 @@ fn is_proper(name: &str) -> bool {
 
 const NO_NAME: &str = "is no name for a property: 3 to 250 of a-z, 0-9 and _, the first a letter";
 
-/// As [`properties`] does, but nothing else.
+/// The names alone, of what another object contains.
 pub(super) fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
     improper(beyond(subject).filter(|name| !is_proper(name)), report);
 }
